@@ -1,0 +1,78 @@
+# `make` lists the targets. Everything runs in .venv, made from requirements.lock when it is missing.
+SHELL := /bin/bash
+PYTHON ?= python3
+READY := .venv/.ready
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow check format ui scans accept import-weights evidence toy reading browser
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s@
+
+setup: $(READY) ## make .venv from the lock, and install zbar where that is possible
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; call make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x .venv/bin/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv || { echo "python3 has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 2; }; }
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock 2> >(grep -v "is ignored: it is neither" >&2) | grep -vE '^(Requirement already|Looking in|  )' || true
+	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . 2>/dev/null
+	@.venv/bin/python -c 'import torch, prefect, mlflow, dvc' || { echo ".venv is incomplete: see pip's messages above" >&2; exit 2; }
+	@.ci/install-system zbar
+	@touch $@
+
+run: $(READY) ## the whole graph once: data, models, figures, report, registry, verdict
+	@python -m flows.retraining
+
+test: $(READY) ## tests that take minutes
+	@python -m pytest
+	@echo "Slow tests (servers, faults, browser, whole flows): make test-slow. Format, types, layers: make check"
+
+test-slow: $(READY) browser ## servers, faults, browser, the whole flow at toy size
+	@python -m pytest -m slow
+
+check: $(READY) ## format, lint, types, layers
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@lint-imports --no-cache
+
+format: $(READY) ## format and mend what can be mended
+	@ruff format .
+	@ruff check --fix .
+
+ui: $(READY) ## the model registry at http://127.0.0.1:5000
+	@test -f .mlflow/mlflow.db || { echo "nothing is published yet: make run" >&2; exit 2; }
+	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port 5000
+
+scans: $(READY) ## FROM=folder: take in pictures with a ground_truth.csv (file, text)
+	@test -n "$(FROM)" || { echo "say which folder: make scans FROM=folder" >&2; exit 2; }
+	@qrestore scans "$(FROM)"
+	@dvc --wait-for-lock repro ingest validate@scanned
+
+accept: $(READY) ## STAGE=name: accept an edit of code that leaves the stage's outputs as they are
+	@test -n "$(STAGE)" || { echo "say which stage: make accept STAGE=train@qr-deblurrer" >&2; exit 2; }
+	@qrestore accept "$(STAGE)"
+
+import-weights: $(READY) ## DIR=folder: bring in weights trained on another machine
+	@test -n "$(DIR)" || { echo "say which folder: make import-weights DIR=folder" >&2; exit 2; }
+	@qrestore import-weights "$(DIR)"
+
+evidence: $(READY) ## measure every table and figure again, with the shipped models
+	@dvc --wait-for-lock repro synthesize ingest
+	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned summarize
+	@qrestore report
+	@git --no-pager diff --stat -- models data/reports
+
+toy: $(READY) ## the whole flow at toy size, in a temporary clone
+	@qrestore toy
+
+reading: $(READY) ## FROM=folder: measure reading on real photographs, write the README's table
+	@test -n "$(FROM)" || { echo "say which folder: make reading FROM=../shared/realqr" >&2; exit 2; }
+	@python -m benchmarks.reading "$(FROM)"
+
+browser: # what the browser tests need
+	@.ci/install-system chromium

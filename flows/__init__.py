@@ -1,0 +1,13 @@
+"""When and where stages run. A flow knows the names of stages, never what they compute."""
+
+import os
+from pathlib import Path
+
+import qrestore  # noqa: F401  (telemetry off, before Prefect reads its settings)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Without a server of the user's own, Prefect's temporary one keeps its files in the work tree.
+if "PREFECT_API_URL" not in os.environ and "PREFECT_PROFILE" not in os.environ:
+    os.environ.setdefault("PREFECT_HOME", str(ROOT / ".work" / "prefect"))
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")

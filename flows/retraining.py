@@ -1,0 +1,96 @@
+"""The whole graph once: data, models, figures, report, registry, verdict, live check."""
+
+import sys
+import time
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows import ROOT
+from flows.stage import dvc_stage, qrestore_command
+from qrestore import tracking
+from qrestore.pipeline import PipelineError
+
+STAGES = (
+    "synthesize",
+    "ingest",
+    "validate@synthetic",
+    "validate@scanned",
+    "train@qr-deblurrer",
+    "calibrate",
+    "evaluate@defocus",
+    "evaluate@motion",
+    "evaluate@scanned",
+    "summarize",
+)
+"""Stages in the order of `dvc.yaml`; DVC runs one at a time."""
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
+def publish() -> tracking.Published:
+    """Publish the evidence to MLflow; retried, because a server may be away."""
+    return tracking.publish(ROOT)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def verdict() -> str:
+    """Judge the challenger against the champion."""
+    return tracking.judge(ROOT).text
+
+
+@flow(name="retraining", log_prints=False)
+def retraining() -> list[tuple[str, str, float]]:
+    """Run every stage in order, then report, publish, judge and check.
+
+    Returns
+    -------
+    (step, what became of it, seconds) of each. A failed step fails the flow; what stands before it
+    stays.
+    """
+    done: list[tuple[str, str, float]] = []
+
+    def step(name: str, submit: Any) -> Any:
+        start = time.monotonic()
+        future = submit()
+        result = future.result()
+        done.append((name, future.state.name, time.monotonic() - start))
+        return result
+
+    for stage in STAGES:
+        step(stage, lambda stage=stage: dvc_stage.submit(stage))
+    step("report", lambda: qrestore_command.submit("report"))
+    published = step("publish", publish.submit)
+    advice = step("verdict", verdict.submit)
+    checked = step("live check", lambda: qrestore_command.submit("check"))
+    print(_summary(done, published, advice, checked))
+    return done
+
+
+def _summary(done: list[tuple[str, str, float]], published: tracking.Published, advice: str, checked: str) -> str:
+    lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in done), ""]
+    state = "published now" if published.new else "already in the registry"
+    return "\n".join(
+        [
+            *lines,
+            f"Model      {published.model} version {published.version}, {state}, alias challenger",
+            *(f"Verdict    {line}" for line in advice.splitlines() if line),
+            *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),
+            "Look at    reports/report.html; `make ui` for the registry; models/README.md for the model cards",
+            "Read       .venv/bin/qrestore read PICTURE...",
+        ]
+    )
+
+
+def main() -> int:
+    """Run the flow; the last line says what failed, if anything did."""
+    try:
+        retraining()
+    except (PipelineError, RuntimeError, OSError, ValueError) as error:
+        print(f"retraining failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

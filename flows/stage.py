@@ -1,0 +1,42 @@
+"""One DVC stage, or one `qrestore` command, as one Prefect task."""
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
+
+from flows import ROOT
+from qrestore.pipeline import environment, run_stage
+
+
+@task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
+def dvc_stage(stage: str) -> Any:
+    """Bring a stage up to date; the state's name says what became of it (Completed, Restored, Unchanged)."""
+    logger = get_run_logger()
+    done = run_stage(ROOT, stage, lambda line: logger.info("%s", line) if line.strip() else None)
+    return Completed(name=done.outcome.value, message=f"{done.seconds:.1f} s")
+
+
+@task(task_run_name="{command}", cache_policy=NO_CACHE, persist_result=False)
+def qrestore_command(command: str) -> str:
+    """Run a `qrestore` command; return what it printed.
+
+    Raises
+    ------
+    RuntimeError
+        It failed; the message is its last line.
+    """
+    logger, start = get_run_logger(), time.monotonic()
+    call = [sys.executable, "-m", "qrestore", command]
+    done = subprocess.run(call, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    for line in (done.stdout + done.stderr).splitlines():
+        logger.info("%s", line)
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise RuntimeError(f"qrestore {command} failed: {lines[-1] if lines else 'no output'}")
+    logger.info("%.1f s", time.monotonic() - start)
+    return done.stdout.strip()

@@ -1,0 +1,7 @@
+"""`python -m qrestore`."""
+
+import sys
+
+from qrestore.cli import main
+
+sys.exit(main())

@@ -1,0 +1,187 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+OK, UNREAD, USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; known errors are one line on standard error.
+
+    Returns
+    -------
+    0 all well, 1 some pictures unread or a step failed, 2 usage or configuration.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        return code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone; nobody is left to tell
+        return OK
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+    except (ValueError, OSError, RuntimeError) as error:
+        return _fail(str(error), _code(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qrestore", description="Make QR codes with hidden printed dots, and read what others cannot."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    read = commands.add_parser("read", help="print what pictures say", description="Print what each picture says.")
+    read.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder of pictures, or - for standard input")
+    read.add_argument("--json", action="store_true", help="one JSON object a picture and line")
+    read.set_defaults(run=_read)
+
+    scans = commands.add_parser("scans", help="bring a folder of scanned pictures with their true texts into the inbox")
+    scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
+    scans.set_defaults(run=_scans)
+
+    report = commands.add_parser("report", help="write reports/report.html from the measured files")
+    report.set_defaults(run=_report)
+
+    check = commands.add_parser(
+        "check", help="measure a few dozen test pictures now and compare with the committed rows"
+    )
+    check.set_defaults(run=_check)
+
+    publish = commands.add_parser("publish", help="publish the evidence to MLflow and judge it against the champion")
+    publish.set_defaults(run=_publish)
+
+    accept = commands.add_parser("accept", help="accept an edit of code that leaves a stage's outputs as they are")
+    accept.add_argument("stage")
+    accept.set_defaults(run=_accept)
+
+    weights = commands.add_parser("import-weights", help="bring in weights trained on another machine")
+    weights.add_argument("folder", type=Path, help="holds <model>.safetensors, <model>.json and history.csv")
+    weights.set_defaults(run=_import_weights)
+
+    toy = commands.add_parser("toy", help="run the whole flow at toy size in a temporary clone")
+    toy.set_defaults(run=_toy)
+    return parser
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from qrestore.reading.pictures import read_picture
+    from qrestore.symbol.decode import missing_readers
+
+    for note in missing_readers():
+        print(f"note: {note}", file=sys.stderr)
+    bad_paths: list[str] = []
+    unread = 0
+    sources = list(_sources(arguments.paths, bad_paths))
+    for line in bad_paths:
+        _fail(line)
+    for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
+        found = read_picture(path, source)
+        unread += found.status == "unread"
+        if arguments.json:
+            tqdm.write(json.dumps(found.to_json(), ensure_ascii=False))
+        elif found.status == "read":
+            for code in found.codes:
+                tqdm.write(f"{path}: {_printable(code.text)}" if len(sources) > 1 else _printable(code.text))
+        else:
+            tqdm.write(f"{path}: unread: {found.reason}", file=sys.stderr)
+    return USAGE if bad_paths else UNREAD if unread else OK
+
+
+def _sources(paths: Sequence[str], bad_paths: list[str]) -> Iterator[tuple[str, Path | bytes]]:
+    from qrestore.reading.pictures import STANDARD_INPUT, PathError, pictures_at
+
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield path, sys.stdin.buffer.read()
+            continue
+        try:
+            for picture in pictures_at(path):
+                yield str(picture), picture
+        except PathError as error:
+            bad_paths.append(str(error))
+
+
+def _printable(text: str) -> str:
+    """Text with control characters escaped, so that a code cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _scans(arguments: argparse.Namespace) -> int:
+    from qrestore.datasets.scanned import collect
+    from qrestore.stages import INBOX
+
+    target, images = collect(arguments.folder, INBOX)
+    print(f"{images} pictures in {target}; `dvc repro` takes them into the data, `dvc push` keeps them")
+    return OK
+
+
+def _report(_: argparse.Namespace) -> int:
+    from qrestore.pipeline import evidence_digest, git_commit
+    from qrestore.report.page import write_report
+
+    root = Path()
+    print(f"report: {write_report(root, evidence_digest(root), git_commit(root))}")
+    return OK
+
+
+def _check(_: argparse.Namespace) -> int:
+    from qrestore.evaluation.live import check
+    from qrestore.stages import METRICS, MODELS, SYNTHETIC
+
+    outcome = check({data: SYNTHETIC / data / "test.parquet" for data in ("defocus", "motion")}, METRICS, MODELS)
+    print(outcome.text)
+    return OK if outcome.agrees else UNREAD
+
+
+def _publish(_: argparse.Namespace) -> int:
+    from qrestore.tracking import judge, publish
+
+    published = publish(Path())
+    print(f"{published.model} version {published.version}: {'published' if published.new else 'already published'}")
+    print(judge(Path()).text)
+    return OK
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    from qrestore.pipeline import accept
+
+    print(accept(Path(), arguments.stage))
+    return OK
+
+
+def _import_weights(arguments: argparse.Namespace) -> int:
+    from qrestore.stages.train import import_weights
+
+    print(import_weights(arguments.folder))
+    return OK
+
+
+def _toy(_: argparse.Namespace) -> int:
+    import subprocess
+
+    from qrestore.pipeline import in_clone, toy_clone
+
+    with toy_clone(Path()) as target:
+        return subprocess.run([sys.executable, "-m", "flows.retraining"], cwd=target, env=in_clone(target)).returncode
+
+
+def _code(error: Exception) -> int:
+    """Configuration and usage are 2, a step that failed is 1."""
+    usage = {"ConfigError", "ScanError", "PathError"}
+    return USAGE if type(error).__name__ in usage else UNREAD
+
+
+def _fail(message: str, code: int = USAGE) -> int:
+    print(f"qrestore: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

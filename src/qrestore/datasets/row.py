@@ -1,0 +1,59 @@
+"""One row: one image of a data set, with everything needed to make it again."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from qrestore.arrays import Matrix
+from qrestore.files import digest
+from qrestore.symbol.geometry import Level, module_matrix
+
+DataName = Literal["defocus", "motion", "scanned"]
+Split = Literal["train", "validation", "test"]
+DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A capture and what is known of it; None where that was not measured or does not apply.
+
+    A synthetic capture is drawn from `SeedSequence([seed, data, split, item])`, a scanned one comes
+    from `file`. `seen` marks contents that also stand in the training pool. `subset` names a part
+    of the data set whose figures are reported apart.
+    """
+
+    data: DataName
+    split: Split
+    item: int
+    subset: str
+    text: str
+    text_group: str = ""
+    seen: bool = False
+    seed: int | None = None
+    file: str | None = None
+    symbol_version: int | None = None
+    level: Level | None = None
+    mask: int | None = None
+    quiet_zone: int | None = None
+    defocus_radius_px: float | None = None
+    motion_length_px: float | None = None
+    motion_angle_deg: float | None = None
+    blur_sigma_px: float | None = None
+    noise_sigma: float | None = None
+    capture: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """What a message calls this row: its file, or its place in the set."""
+        return self.file or f"{self.data}/{self.split}/{self.subset}/{self.item}"
+
+    def matrix(self) -> Matrix:
+        """Module matrix of the true symbol; needs version, level and mask."""
+        if self.symbol_version is None or self.level is None:
+            raise ValueError(f"{self.name}: symbol version and level are not known")
+        return module_matrix(self.text, self.symbol_version, self.level, self.mask)
+
+
+def with_text_group(row: Row) -> Row:
+    """Fill `text_group`, by which repeated texts are clustered, from the text."""
+    return row if row.text_group else replace(row, text_group=digest(row.text.encode())[:12])

@@ -1,0 +1,1 @@
+"""Every restorer and reader under one signature, measured on every data set the same way."""

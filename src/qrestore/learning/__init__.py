@@ -1,0 +1,1 @@
+"""The restoring networks, how they are trained, and their weights. The only home of torch on the CPU path."""

@@ -1,0 +1,1 @@
+"""How print and capture spoil an image. Knows images, not symbols."""

@@ -1,0 +1,90 @@
+"""From a file, or the bytes of one, to a picture: the one door through which foreign images come in."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from qrestore.arrays import Grey8
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+"""File names taken for pictures when a folder is searched."""
+
+MAX_MEGAPIXELS = 100
+MIN_SIDE_PX = 21
+"""A version 1 symbol at one pixel a module."""
+
+
+class PictureError(ValueError):
+    """A file that gives no picture; the message says why and what to do."""
+
+
+def open_grey(source: Path | bytes) -> Grey8:
+    """Read a picture as grey, upright as its EXIF says, transparent parts white.
+
+    Returns
+    -------
+    (height, width) uint8.
+
+    Raises
+    ------
+    PictureError
+        Missing, empty, truncated, not an image, too small or too large.
+    """
+    with _opened(source) as image:
+        if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
+            rgba = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+            return _stretched(np.asarray(image, np.float64))
+        return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+
+
+def open_colour(source: Path | bytes) -> NDArray[np.uint8]:
+    """Read a picture as (height, width, 3) RGB uint8; raises as `open_grey`."""
+    with _opened(source) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _opened(source: Path | bytes) -> Image.Image:
+    stream: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's bomb warning: the limit below is ours
+            image = Image.open(stream)
+        width, height = image.size
+        if width * height > MAX_MEGAPIXELS * 1e6:
+            megapixels = width * height / 1e6
+            raise PictureError(
+                f"{width} x {height} px ({megapixels:.0f} megapixels; limit {MAX_MEGAPIXELS}): scale it down"
+            )
+        if min(width, height) < MIN_SIDE_PX:
+            raise PictureError(
+                f"{width} x {height} px: too small for any QR code, which needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"
+            )
+        image.load()
+        return image
+    except FileNotFoundError:
+        raise PictureError("no such file: check the path") from None
+    except IsADirectoryError:
+        raise PictureError("is a folder") from None
+    except PermissionError:
+        raise PictureError("not readable: check its permissions") from None
+    except UnidentifiedImageError:
+        raise PictureError("not an image of a known format: convert it to PNG or JPEG") from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"more than {MAX_MEGAPIXELS} megapixels: scale it down") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, PictureError):
+            raise
+        raise PictureError(f"truncated or damaged ({error}): get a whole copy") from None
+
+
+def _stretched(deep: NDArray[np.float64]) -> Grey8:
+    """More than 8 bit: the picture's own range becomes 0..255."""
+    low, high = float(deep.min()), float(deep.max())
+    return np.rint((deep - low) / max(high - low, 1e-9) * 255).astype(np.uint8)

@@ -1,0 +1,293 @@
+"""DVC from outside: run one stage and learn what became of it, quote digests, rehearse in a clone.
+
+Everything is read from `dvc.yaml`, `dvc.lock` and the outputs themselves; the `dvc` package is never
+imported, only its command called.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+try:
+    import fcntl
+except ImportError:  # not on Windows; DVC's own message serves there
+    fcntl = None  # type: ignore[assignment]
+
+EVIDENCE = ("synthesize", "ingest", "train", "calibrate", "evaluate")
+"""Stages whose outputs are the evidence for a model."""
+DATA = ("synthesize", "ingest")
+"""Stages whose outputs are the data."""
+
+_LOCK_PATIENCE_S = 60.0
+
+
+class PipelineError(RuntimeError):
+    """A stage or a DVC command failed; the message names it, the cause and where to look."""
+
+
+class Outcome(StrEnum):
+    """What became of a stage."""
+
+    COMPLETED = "Completed"
+    RESTORED = "Restored"
+    UNCHANGED = "Unchanged"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage, what became of it, and how long that took."""
+
+    stage: str
+    outcome: Outcome
+    seconds: float
+
+
+def environment() -> dict[str, str]:
+    """Environment in which `python` and `dvc` are those of this interpreter."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def stage_names(root: Path) -> list[str]:
+    """Names of all stages, as `dvc.yaml` orders them."""
+    return _dvc(root, "stage", "list", "--name-only").split()
+
+
+def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _: None) -> StageRun:
+    """Bring one stage up to date.
+
+    Parameters
+    ----------
+    root : repository.
+    stage : name, with `@item` where it is one of several.
+    on_line : takes each line that DVC and the stage print, as it comes.
+
+    Raises
+    ------
+    PipelineError
+        The stage failed, or DVC's lock stayed busy.
+    """
+    wait_for_lock(root)
+    before, start = _state(root, stage), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        witness = Path(folder) / "ran"
+        command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
+        with subprocess.Popen(
+            command,
+            cwd=root,
+            env={**environment(), "QRESTORE_WITNESS": str(witness)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                on_line(line.rstrip())
+        if process.returncode:
+            raise PipelineError(f"stage {stage} failed: {_cause(lines)}; repeat it with `dvc repro {stage}`")
+        ran = witness.exists()
+    changed = _state(root, stage) != before
+    outcome = Outcome.COMPLETED if ran else Outcome.RESTORED if changed else Outcome.UNCHANGED
+    return StageRun(stage, outcome, time.monotonic() - start)
+
+
+def wait_for_lock(root: Path, patience_s: float = _LOCK_PATIENCE_S) -> None:
+    """Wait until no other DVC holds the repository.
+
+    Raises
+    ------
+    PipelineError
+        It is still held after `patience_s` seconds.
+    """
+    path = root / ".dvc" / "tmp" / "lock"
+    if fcntl is None or not path.exists():
+        return
+    end = time.monotonic() + patience_s
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    raise PipelineError(
+                        f"another dvc holds {path} over {patience_s:.0f} s: let it finish or stop it, and try again"
+                    ) from None
+        time.sleep(0.2)
+
+
+def evidence_digest(root: Path) -> str:
+    """SHA-256 over the output hashes of data, training, calibration and evaluation in `dvc.lock`."""
+    return _outputs_digest(root, EVIDENCE)
+
+
+def dataset_digest(root: Path) -> str:
+    """SHA-256 over the output hashes of the data sets in `dvc.lock`."""
+    return _outputs_digest(root, DATA)
+
+
+def git_commit(root: Path) -> str:
+    """Commit of the work tree, with `-dirty` if tracked files differ from it."""
+    commit = _call(root, "git", "rev-parse", "HEAD").strip()
+    dirty = _call(root, "git", "status", "--porcelain", "--untracked-files=no").strip()
+    return f"{commit}-dirty" if dirty else commit
+
+
+def clone(root: Path, target: Path, *, edited: bool) -> None:
+    """Clone the repository into an empty folder, at HEAD or, if `edited`, as the work tree stands."""
+    _call(root, "git", "clone", "--quiet", "--no-hardlinks", str(root), str(target))
+    if not edited:
+        return
+    for name in _call(root, "git", "ls-files", "-z", "--deleted").split("\0"):
+        if name:
+            (target / name).unlink(missing_ok=True)
+    for name in _call(root, "git", "ls-files", "-z", "--modified", "--others", "--exclude-standard").split("\0"):
+        if name and (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
+
+
+def overlay(params: Path, over: Path) -> None:
+    """Replace in `params` every value that `over` gives; a key that `params` lacks is refused."""
+    yaml = YAML()
+    base = yaml.load(params.read_text(encoding="utf-8"))
+    _merge(base, yaml.load(over.read_text(encoding="utf-8")), over.name)
+    with params.open("w", encoding="utf-8") as file:
+        yaml.dump(base, file)
+
+
+@contextmanager
+def toy_clone(root: Path, *, edited: bool = True) -> Iterator[Path]:
+    """Yield a temporary clone at toy size, committed, so that it is clean; the toy values are `tests/toy.yaml`."""
+    with tempfile.TemporaryDirectory(prefix="qrestore-toy-") as folder:
+        target = Path(folder) / "qrestore"
+        clone(root, target, edited=edited)
+        overlay(target / "params.yaml", target / "tests" / "toy.yaml")
+        commit_all(target, "Toy size")
+        yield target
+
+
+def commit_all(root: Path, message: str) -> None:
+    """Commit everything in a clone of ours."""
+    _call(root, "git", "add", "--all")
+    identity = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost")
+    _call(root, "git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def in_clone(target: Path) -> dict[str, str]:
+    """Environment in which a clone's own sources are imported, not the installed ones."""
+    return {**environment(), "PYTHONPATH": str(target / "src")}
+
+
+def accept(root: Path, stage: str) -> str:
+    """Accept an edit of code that does not change what a stage computes.
+
+    The stage is run at toy size before (HEAD) and after (work tree); only if every output is equal
+    to the bit is the edit committed to `dvc.lock`, and a line added to CHANGELOG.md.
+
+    Raises
+    ------
+    PipelineError
+        The outputs differ, or a run failed.
+    """
+    before, after = (_rehearse(root, stage, edited=edited) for edited in (False, True))
+    if different := sorted(name for name in before | after if before.get(name) != after.get(name)):
+        raise PipelineError(f"{stage}: the edit changes {', '.join(different)}: run the stage (`dvc repro {stage}`)")
+    _dvc(root, "commit", "--force", stage)
+    line = f"- Accepted at toy size: an edit of what `{stage}` depends on leaves its outputs as they were.\n"
+    changelog = root / "CHANGELOG.md"
+    text = changelog.read_text(encoding="utf-8")
+    heading = "## Unreleased\n\n"
+    changelog.write_text(text.replace(heading, heading + line, 1), encoding="utf-8")
+    return line.strip()
+
+
+def commit_stage(root: Path, stage: str) -> None:
+    """Write the present outputs of a stage into `dvc.lock` (weights brought from elsewhere, checked by the caller)."""
+    _dvc(root, "commit", "--force", stage)
+
+
+def _rehearse(root: Path, stage: str, *, edited: bool) -> dict[str, str]:
+    """Output hashes of a stage at toy size."""
+    with toy_clone(root, edited=edited) as target:
+        _call(target, "dvc", "repro", stage, env=in_clone(target))
+        lock = _lock(target)["stages"]
+        names = [name for name in lock if name == stage or name.startswith(f"{stage}@")]
+        return {out["path"]: out["md5"] for name in names for out in lock[name]["outs"]}
+
+
+def _outputs_digest(root: Path, stages: tuple[str, ...]) -> str:
+    outputs = {
+        name: {out["path"]: out["md5"] for out in entry.get("outs", [])}
+        for name, entry in _lock(root)["stages"].items()
+        if name.split("@")[0] in stages
+    }
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
+
+
+def _lock(root: Path) -> Any:
+    path = root / "dvc.lock"
+    if not path.exists():
+        raise PipelineError(f"{path} is missing: `git checkout dvc.lock`, or `dvc repro` to make everything")
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+
+
+def _state(root: Path, stage: str) -> object:
+    """Lock entry of a stage, and identity of every file that it put out."""
+    entry = _lock(root)["stages"].get(stage) if (root / "dvc.lock").exists() else None
+    if entry is None:
+        return None
+    files = []
+    for out in entry.get("outs", []):
+        path = root / out["path"]
+        for file in sorted([path, *path.rglob("*")]) if path.exists() else []:
+            found = file.stat()
+            files.append((str(file), found.st_ino, found.st_mtime_ns, found.st_size))
+    return json.dumps(entry, sort_keys=True), files
+
+
+def _merge(base: Any, over: Any, name: str, prefix: str = "") -> None:
+    for key, value in over.items():
+        if key not in base:
+            raise PipelineError(f"{name}: {prefix}{key} is no key of params.yaml")
+        if isinstance(value, Mapping) and isinstance(base[key], Mapping):
+            _merge(base[key], value, name, f"{prefix}{key}.")
+        else:
+            base[key] = value
+
+
+def _dvc(root: Path, *arguments: str) -> str:
+    return _call(root, "dvc", "--wait-for-lock", *arguments)
+
+
+def _call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, cwd=root, env=env or environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()
+        raise PipelineError(f"`{' '.join(command)}` failed: {_cause(lines)}")
+    return done.stdout
+
+
+def _cause(lines: list[str]) -> str:
+    """Name the line that says why: a stage's own error before DVC's."""
+    for mark in ("error: ", "ERROR: "):
+        for line in lines:
+            if line.startswith(mark):
+                return line.removeprefix(mark)
+    return next((line for line in reversed(lines) if line.strip()), "no output")

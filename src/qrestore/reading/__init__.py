@@ -1,0 +1,1 @@
+"""What a user runs: a picture in, what it says out."""

@@ -1,0 +1,69 @@
+"""What the command line reads: paths to pictures, pictures to results, one object each."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qrestore.pictures import SUFFIXES, PictureError, open_grey
+from qrestore.reading.cascade import read
+from qrestore.symbol.decode import Code
+
+STANDARD_INPUT = "-"
+
+
+class PathError(ValueError):
+    """A path that leads to no picture; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class PictureReading:
+    """What one picture says.
+
+    `text` is that of the first code, `step` the step of the cascade that read it, `reason` why
+    nothing was read.
+    """
+
+    path: str
+    status: Literal["read", "unread"]
+    text: str | None
+    codes: list[Code]
+    step: str | None = None
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain object for `--json`; bytes that are no UTF-8 text stand in the text only."""
+        codes = [{"text": code.text, "reader": code.reader, "corners": code.corners} for code in self.codes]
+        return {**asdict(self), "codes": codes}
+
+
+def pictures_at(path: str) -> Iterator[Path]:
+    """Yield the pictures that a path means: a file is itself, a folder all pictures below it, in order.
+
+    Raises
+    ------
+    PathError
+        Nothing is there, or the folder holds no pictures.
+    """
+    at = Path(path)
+    if not at.is_dir():
+        if not at.exists():
+            raise PathError(f"{path}: no such file or folder; check the path")
+        yield at
+        return
+    found = sorted(file for file in at.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        raise PathError(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    yield from found
+
+
+def read_picture(path: str, source: Path | bytes) -> PictureReading:
+    """Read one picture from a file or from its bytes; a file that is no picture is unread, with the reason."""
+    try:
+        picture = open_grey(source)
+    except PictureError as error:
+        return PictureReading(path, "unread", None, [], reason=str(error))
+    found = read(picture)
+    if not found.codes:
+        return PictureReading(path, "unread", None, [], reason="no reader finds a code")
+    return PictureReading(path, "read", found.codes[0].text, found.codes, found.step)

@@ -1,0 +1,1 @@
+"""Figures and the one self-contained page that a reviewer reads."""

@@ -1,0 +1,45 @@
+"""The QR deblurrer as MLflow serves it: a model from this code and a weights file, no pickle.
+
+MLflow runs this file when it loads a version; `tracking` logs it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from numpy.typing import NDArray
+
+
+class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+    """(batch, height, width, 3) float32 in [0, 1] -> restored, same shape; any batch, height and width."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the weights that stand beside this code."""
+        from qrestore.learning.weights import load_network
+
+        self.network = load_network(Path(context.artifacts["weights"]))
+
+    def predict(
+        self, context: Any, model_input: NDArray[Any], params: dict[str, Any] | None = None
+    ) -> NDArray[np.float32]:
+        """Restore a batch.
+
+        Raises
+        ------
+        ValueError
+            Another shape, or values outside [0, 1].
+        """
+        del context, params
+        from qrestore.arrays import check_image
+        from qrestore.learning.model import run
+
+        batch = np.asarray(model_input, np.float32)
+        if batch.ndim != 4 or batch.shape[3] != 3:
+            raise ValueError(f"shape {batch.shape}; expected (batch, height, width, 3)")
+        for number, image in enumerate(batch):
+            check_image(image, f"image {number}")
+        return run(self.network, batch)
+
+
+mlflow.models.set_model(QrDeblurrer())

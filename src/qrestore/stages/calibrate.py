@@ -1,0 +1,136 @@
+"""Stage `calibrate`: what can be read, measured; and the bound's one knob, chosen. On validation pictures only.
+
+Thresholds belong to the readers that they were measured with and say which.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
+from multiprocessing import get_context
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+from annotated_types import Gt, Len
+from tqdm import tqdm
+
+from qrestore.arrays import from_uint8
+from qrestore.config import load_section
+from qrestore.datasets.boundary import BoundarySet, boundary_capture, boundary_rows
+from qrestore.datasets.index import read_index
+from qrestore.datasets.row import Row
+from qrestore.datasets.synthesis import Defocus, defocus_row
+from qrestore.evaluation.benchmark import recognise
+from qrestore.evaluation.restorers import WIENER, wiener_true
+from qrestore.files import digest, write_json
+from qrestore.pictures import open_grey
+from qrestore.restoration import sharpness
+from qrestore.restoration.calibration import boundary, recognition_threshold
+from qrestore.stages import MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
+from qrestore.symbol.decode import require_readers, same_text
+
+MOTION_VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Section `calibration`."""
+
+    boundary: BoundarySet
+    noise_to_signal: Annotated[tuple[Annotated[float, Gt(0)], ...], Len(1)]
+    defocus_images: Annotated[int, Gt(0)]
+
+
+def main() -> None:
+    """Write `models/thresholds/tenengrad.json` and `wiener.json`."""
+    settings = load_section(PARAMS, "calibration", Calibration)
+    defocus = load_section(PARAMS, "synthesis.defocus", Defocus)
+    seed = load_section(PARAMS, "synthesis.seed", int)
+    names = list(require_readers())
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
+        thresholds = _thresholds(settings.boundary, defocus, seed, names, executor)
+        bound = {
+            "defocus": _choose(
+                settings.noise_to_signal,
+                [defocus_row(defocus, seed, "validation", item) for item in range(settings.defocus_images)],
+                executor,
+            ),
+            "motion": _choose(settings.noise_to_signal, list(read_index(MOTION_VALIDATION)), executor),
+        }
+    write_json(THRESHOLDS, thresholds)
+    write_json(MODELS / WIENER, bound)
+
+
+def _thresholds(
+    settings: BoundarySet, defocus: Defocus, seed: int, names: list[str], executor: Executor
+) -> dict[str, Any]:
+    rows = list(boundary_rows(settings, defocus, seed))
+    sighted = executor.map(partial(_sight, side_px=defocus.side_px), rows, chunksize=16)
+    sights = list(tqdm(sighted, total=len(rows), desc="boundary set", unit="image", leave=False, disable=None))
+    versions = {}
+    for version, group in groupby(zip(rows, sights, strict=True), key=lambda pair: pair[0].symbol_version):
+        pairs = list(group)
+        radii = [row.defocus_radius_px or 0.0 for row, _ in pairs]
+        read = {name: [name in found for _, (_, found) in pairs] for name in names}
+        read["any"] = [bool(found) for _, (_, found) in pairs]
+        threshold = recognition_threshold([value for _, (value, _) in pairs], read["any"])
+        versions[str(version)] = {
+            "recognition_threshold": None if threshold is None else _rounded(asdict(threshold)),
+            "boundary": {name: _rounded(asdict(boundary(radii, flags))) for name, flags in read.items()},
+        }
+    if all(version["recognition_threshold"] is None for version in versions.values()):
+        raise ValueError(
+            "calibration: no version has enough readable and unreadable pictures; widen boundary.radius_px"
+        )
+    recipe = {"boundary": asdict(settings), "defocus": asdict(defocus), "seed": seed}
+    return {
+        "definition": sharpness.DEFINITION,
+        "readers": names,
+        "level": defocus.level,
+        "chosen_on": digest(recipe),
+        "images": len(rows),
+        "versions": versions,
+    }
+
+
+def _sight(row: Row, side_px: int) -> tuple[float, list[str]]:
+    """Sharpness of a boundary picture, and the readers that read it right."""
+    picture = boundary_capture(row, side_px)
+    found = [
+        name
+        for name, read in require_readers().items()
+        if any(same_text(code.text, row.text) for code in read(picture))
+    ]
+    return sharpness.tenengrad(from_uint8(picture)), found
+
+
+def _choose(candidates: Sequence[float], rows: Sequence[Row], executor: Executor) -> dict[str, Any]:
+    """Choose the ratio that reads most validation pictures; of equals the middle one."""
+    rates = []
+    for ratio in candidates:
+        read = executor.map(partial(_reads, noise_to_signal=ratio), rows, chunksize=8)
+        rates.append(
+            sum(tqdm(read, total=len(rows), desc=f"Wiener at {ratio:g}", unit="image", leave=False, disable=None))
+        )
+    best = np.flatnonzero(np.array(rates) == max(rates))
+    return {
+        "noise_to_signal": candidates[int(best[len(best) // 2])],
+        "chosen_on": digest([[row.name, digest(row.capture)] for row in rows]),
+        "images": len(rows),
+        "recognised": {f"{ratio:g}": int(count) for ratio, count in zip(candidates, rates, strict=True)},
+    }
+
+
+def _reads(row: Row, noise_to_signal: float) -> bool:
+    restored = wiener_true(noise_to_signal)(from_uint8(open_grey(row.capture)), row)
+    return recognise(restored, row.text)[0]
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,83 @@
+"""Stage `summarize`: the flat headline of all figures, and a card per model generated from them."""
+
+from typing import Any
+
+from qrestore.datasets.row import DATA_NAMES
+from qrestore.evaluation.restorers import DEBLURRER
+from qrestore.evaluation.summary import headline
+from qrestore.files import read_json, write_json, write_text
+from qrestore.stages import METRICS, MODELS, THRESHOLDS, run
+
+
+def main() -> None:
+    """Write `models/metrics/summary.json` and `models/README.md`."""
+    measured = {data: read_json(METRICS / f"{data}.json") for data in DATA_NAMES}
+    flat = headline({data: figures["totals"] for data, figures in measured.items()})
+    for version, agreement in measured["defocus"]["threshold_agreement"].items():
+        flat[f"defocus.{version}.before.threshold_agreement"] = agreement
+    flat.setdefault("scanned.all.read.recognition_rate", None)
+    write_text(MODELS / "README.md", cards(flat, read_json(MODELS / f"{DEBLURRER}.json"), read_json(THRESHOLDS)))
+    write_json(METRICS / "summary.json", dict(sorted(flat.items())))
+
+
+def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: dict[str, Any]) -> str:
+    """Model cards as Markdown, every number from the measured files."""
+    network, schedule = deblurrer["recipe"]["network"], deblurrer["recipe"]["schedule"]
+    lines = [
+        "# Models",
+        "",
+        "Written by `dvc repro summarize` from the measured files; do not edit.",
+        "",
+        f"## {DEBLURRER}",
+        "",
+        f"Restores motion-blurred QR symbols ([cgan]). Network `{network['architecture']}`, width {network['width']}, "
+        f"{network['blocks']} residual blocks; {schedule['pixel_steps']} pixel steps and "
+        f"{schedule['adversarial_steps']} adversarial steps of {schedule['batch_size']} pictures from a pool of "
+        f"{deblurrer['images_in_pool']}, on {deblurrer['device']}, torch {deblurrer['torch']}.",
+        "",
+        "| `motion`, 80 x 80 px | images | recognised (95 % interval) | wrong texts | bit error rate | QR-MAE |",
+        "|---|---|---|---|---|---|",
+    ]
+    for subset in ("seen", "unseen"):
+        for restorer in ("before", "wiener_true", "cgan"):
+            lines.append(_row(flat, f"motion.{subset}.{restorer}", f"{subset}, {restorer}"))
+    lines += [
+        "",
+        "`seen`: the three contents of the training pool under new blur; `unseen`: contents that no training saw. "
+        "`wiener_true` knows the true blur; `before` is the picture as captured. A bit is a module.",
+        "",
+        "Limits: upright symbols that fill the picture, versions 1-3, synthetic blur only.",
+        "",
+        "## Recognition thresholds",
+        "",
+        f"Sharpness ({thresholds['definition']}) above which one of {', '.join(thresholds['readers'])} reads a "
+        f"picture; level {thresholds['level']}, from {thresholds['images']} pictures of the boundary set.",
+        "",
+        "| version | threshold | AUC | boundary radius, px: first miss / half / last success | agreement on test |",
+        "|---|---|---|---|---|",
+    ]
+    for version, cell in thresholds["versions"].items():
+        threshold, any_reader = cell["recognition_threshold"], cell["boundary"]["any"]
+        radii = " / ".join(_number(any_reader[key], 2) for key in ("first_miss_px", "half_px", "last_success_px"))
+        value = "- | -" if threshold is None else f"{threshold['tenengrad']:.3f} | {threshold['auc']:.3f}"
+        agreement = flat.get(f"defocus.v{version}.before.threshold_agreement")
+        lines.append(f"| {version} | {value} | {radii} | {_number(agreement, 3)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _row(flat: dict[str, float | None], key: str, label: str) -> str:
+    rate, low, high = (flat.get(f"{key}.recognition_rate{end}") for end in ("", ".low", ".high"))
+    return (
+        f"| {label} | {_number(flat.get(f'{key}.images'), 0)} "
+        f"| {_number(rate, 3)} ({_number(low, 3)}-{_number(high, 3)}) "
+        f"| {_number(flat.get(f'{key}.false_reads'), 0)} | {_number(flat.get(f'{key}.bit_error_rate.mean'), 4)} "
+        f"| {_number(flat.get(f'{key}.qr_mae'), 1)} |"
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,130 @@
+"""Stage `train@<model>`: train a network on its pool, validated on data it has not seen.
+
+Checkpoints stand outside the outputs, which DVC deletes before the stage runs; a killed training
+goes on from the last one.
+"""
+
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Gt
+from torch import nn
+from tqdm import tqdm
+
+from qrestore.config import load_section
+from qrestore.datasets.index import read_index
+from qrestore.datasets.synthesis import Motion
+from qrestore.files import digest, write_json
+from qrestore.learning.engine import Progress, Schedule, device, train
+from qrestore.learning.model import run as restore
+from qrestore.learning.networks import Critic, build
+from qrestore.learning.pool import Pool, motion_pool
+from qrestore.learning.weights import save_weights
+from qrestore.pictures import open_colour
+from qrestore.stages import METRICS, MODELS, PARAMS, SYNTHETIC, run
+from qrestore.symbol.render import sample_modules
+
+CHECKPOINTS = Path(".work/checkpoints")
+VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
+
+
+@dataclass(frozen=True)
+class Network:
+    """Architecture and sizes, as the weights file keeps them."""
+
+    architecture: str
+    width: Annotated[int, Gt(0)]
+    blocks: Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Section `training.<model>`: everything that the weights follow from."""
+
+    network: Network
+    critic_width: Annotated[int, Gt(0)]
+    pool_size: Annotated[int, Gt(0)]
+    schedule: Schedule
+
+
+def main(model: str) -> None:
+    """Write `models/<model>.safetensors`, its facts as JSON, and the training history."""
+    recipe = load_section(PARAMS, f"training.{model}", Recipe)
+    motion = load_section(PARAMS, "synthesis.motion", Motion)
+    seed = load_section(PARAMS, "synthesis.seed", int)
+    pool = motion_pool(motion, seed, recipe.pool_size, progress=_bar("rendering the pool"))
+    data = {"seed": seed, **asdict(motion), "pool_fingerprint": pool.fingerprint}
+    origin = {"recipe": asdict(recipe), "data": data}
+    folder = CHECKPOINTS / digest(origin)[:16]
+    if (folder / "last.pt").exists():
+        print(f"going on from the checkpoint in {folder}", file=sys.stderr)
+    torch.manual_seed(recipe.schedule.seed)
+    generator, critic = build(**asdict(recipe.network)), Critic(recipe.critic_width)
+    validation = _validation()
+    with tqdm(total=recipe.schedule.steps, desc=model, unit="step", disable=None) as bar:
+        state = train(generator, critic, pool, recipe.schedule, folder, validation.error, _shown(bar))
+    save_weights(MODELS / f"{model}.safetensors", state, asdict(recipe.network))
+    METRICS.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "history.csv", METRICS / f"{model}-history.csv")
+    write_json(MODELS / f"{model}.json", {**_facts(model, recipe, pool), **origin, "validated_on": validation.digest})
+
+
+@dataclass(frozen=True)
+class _Validation:
+    captures: np.ndarray
+    modules: list[tuple[np.ndarray, int]]
+    digest: str
+
+    def error(self, generator: nn.Module) -> float:
+        """Share of modules that the restored pictures show wrong."""
+        wrong = total = 0
+        for start in range(0, len(self.captures), 32):
+            restored = restore(generator, self.captures[start : start + 32]).mean(3)
+            for image, (matrix, quiet_zone) in zip(restored, self.modules[start : start + 32], strict=True):
+                dark = sample_modules(image, matrix.shape[0], quiet_zone) < 0.5
+                wrong += int((dark != matrix).sum())
+                total += matrix.size
+        return wrong / total
+
+
+def _validation() -> _Validation:
+    rows = list(read_index(VALIDATION))
+    captures = np.stack([open_colour(row.capture) for row in rows]).astype(np.float32) / np.float32(255)
+    return _Validation(captures, [(row.matrix(), row.quiet_zone or 0) for row in rows], digest(VALIDATION.read_bytes()))
+
+
+def _facts(model: str, recipe: Recipe, pool: Pool) -> dict[str, Any]:
+    on = device()
+    return {
+        "model": model,
+        "steps": recipe.schedule.steps,
+        "images_in_pool": len(pool.captures),
+        "device": torch.cuda.get_device_name() if on.type == "cuda" else f"CPU ({platform.machine()})",
+        "torch": torch.__version__,
+    }
+
+
+def _bar(text: str) -> Any:
+    return lambda items: iter(tqdm(items, desc=text, unit="image", leave=False, disable=None))
+
+
+def _shown(bar: "tqdm[Any]") -> Any:
+    def show(progress: Progress) -> None:
+        bar.update(progress.step - bar.n)
+        bar.set_postfix(pixel=f"{progress.pixel_loss:.4f}", refresh=False)
+        if progress.validation_error is not None:
+            bar.write(
+                f"step {progress.step}: validation bit error rate {progress.validation_error:.4f}", file=sys.stderr
+            )
+
+    return show
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))

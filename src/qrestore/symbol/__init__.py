@@ -1,0 +1,1 @@
+"""What a QR symbol is (ISO/IEC 18004): its geometry, its picture, and the readers that decode it."""

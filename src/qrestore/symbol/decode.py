@@ -1,0 +1,182 @@
+"""The free readers under one signature: a grey picture in, codes out.
+
+Only QR Code Model 2 is asked for: Micro QR M1 has error detection alone, and damaged codes were
+misread through it. A reader that is not installed is simply not in `readers()`; `missing_readers`
+says which and what to do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from qrestore.arrays import Grey8
+
+Corners = tuple[tuple[float, float], ...]
+"""Four (x, y) in pixels, clockwise from the symbol's top left."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """One decoded symbol: its text, the bytes it was made of, who read it, and where."""
+
+    text: str
+    raw: bytes
+    reader: str
+    corners: Corners
+
+
+Reader = Callable[[Grey8], list[Code]]
+
+
+def text_of(raw: bytes) -> str | None:
+    """Text of byte-mode contents: UTF-8 where they are that, else None (the reader's own guess stands)."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _zxing() -> Reader:
+    import zxingcpp
+
+    def read(picture: Grey8) -> list[Code]:
+        model2 = zxingcpp.BarcodeFormat.QRCodeModel2
+        found = zxingcpp.read_barcodes(picture, formats=model2, text_mode=zxingcpp.TextMode.Plain)  # type: ignore[arg-type]
+        codes = []
+        for code in found:
+            at = code.position
+            corners = tuple(
+                (float(p.x), float(p.y)) for p in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
+            )
+            raw = bytes(code.bytes)
+            names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
+            text = code.text if names_charset else text_of(raw) or code.text
+            codes.append(Code(text, raw, "zxing-cpp", corners))
+        return codes
+
+    return read
+
+
+def _undo_guess(text: str) -> str:
+    """Text of a byte-mode symbol that zbar took for Big5, Shift_JIS or Latin-1 although it was UTF-8."""
+    if text.isascii():
+        return text
+    for guess in ("big5", "shift_jis", "latin-1"):
+        try:
+            return text.encode(guess).decode()
+        except UnicodeError:
+            continue
+    return text
+
+
+def _pyzbar() -> Reader:
+    from pyzbar import pyzbar
+
+    def read(picture: Grey8) -> list[Code]:
+        codes = []
+        for code in pyzbar.decode(picture, symbols=[pyzbar.ZBarSymbol.QRCODE]):
+            # zbar gives a text in UTF-8, never the symbol's own bytes.
+            text = _undo_guess(code.data.decode(errors="replace"))
+            corners = tuple((float(p.x), float(p.y)) for p in code.polygon)
+            codes.append(Code(text, text.encode(), "pyzbar", corners))
+        return codes
+
+    return read
+
+
+def _opencv() -> Reader:
+    detector = cv2.QRCodeDetector()
+
+    def corners_of(points: object) -> Corners:
+        flat = np.asarray(points, dtype=float).reshape(-1, 2)
+        return tuple((float(x), float(y)) for x, y in flat)
+
+    def read(picture: Grey8) -> list[Code]:
+        # The single-code call reads some that the multi-code call misses.
+        found, texts, points, _ = detector.detectAndDecodeMulti(picture)
+        pairs = list(zip(texts, points, strict=True)) if found else []
+        if not any(text for text, _ in pairs):
+            text, where, _ = detector.detectAndDecode(picture)
+            pairs = [(text, where)]
+        return [Code(text, text.encode(), "opencv", corners_of(where)) for text, where in pairs if text]
+
+    return read
+
+
+_MAKERS: dict[str, tuple[Callable[[], Reader], str]] = {
+    "zxing-cpp": (_zxing, "pip install zxing-cpp"),
+    "pyzbar": (_pyzbar, "it needs the system library zbar: apt-get install libzbar0, or brew install zbar"),
+    "opencv": (_opencv, "pip install opencv-python"),
+}
+
+
+def _guarded(read: Reader) -> Reader:
+    """A reader whose own exception on a picture means that it found nothing."""
+
+    def guarded(picture: Grey8) -> list[Code]:
+        if min(picture.shape) < 11:  # not one pixel a module for the smallest finder pattern and its ring
+            return []
+        try:
+            return read(picture)
+        except (cv2.error, ValueError, RuntimeError, UnicodeError):
+            return []
+
+    return guarded
+
+
+@cache
+def _load() -> tuple[dict[str, Reader], dict[str, str]]:
+    present, missing = {}, {}
+    for name, (make, remedy) in _MAKERS.items():
+        try:
+            present[name] = _guarded(make())
+        except (ImportError, OSError):
+            missing[name] = f"reader {name} is not available: {remedy}"
+    return present, missing
+
+
+def readers() -> dict[str, Reader]:
+    """Readers of this installation by name, the quickest first."""
+    return _load()[0]
+
+
+def missing_readers() -> list[str]:
+    """One line for each reader that cannot be loaded, with the remedy."""
+    return list(_load()[1].values())
+
+
+def require_readers() -> dict[str, Reader]:
+    """All readers, for figures that are only comparable with every one of them.
+
+    Raises
+    ------
+    OSError
+        One is missing; the message says which and what to do.
+    """
+    if missing := missing_readers():
+        raise OSError("; ".join(missing))
+    return readers()
+
+
+def read_any(picture: Grey8) -> list[Code]:
+    """Codes of the first reader that finds any: the union of the readers, at the cost of the first that reads."""
+    for read in readers().values():
+        if codes := read(picture):
+            return codes
+    return []
+
+
+def same_text(found: str, truth: str) -> bool:
+    """Whether a read text is the right one.
+
+    Line ends, a byte order mark and white space at the ends do not count; a text in a wrongly
+    guessed charset is a wrong text.
+    """
+
+    def plain(text: str) -> str:
+        return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").strip()
+
+    return plain(found) == plain(truth)

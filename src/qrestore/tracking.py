@@ -1,0 +1,195 @@
+"""MLflow: one evidence run and one model version per evidence digest, and the verdict on it.
+
+Reads finished files only. The store is `MLFLOW_TRACKING_URI` if that is set, else a SQLite file
+under the repository, which no one else needs to run.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from qrestore.config import load_section, read_yaml
+from qrestore.pipeline import dataset_digest, evidence_digest, git_commit
+from qrestore.promotion import Figures, Limits, Verdict, verdict
+
+MODEL = "qr-deblurrer"
+EXPERIMENT = "qrestore"
+HEADLINE = "motion.unseen.cgan"
+"""Contents that no training saw."""
+
+STORE = Path(".mlflow")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model version in the registry; `new` is false where this evidence was published before."""
+
+    model: str
+    version: str
+    run_id: str
+    new: bool
+
+
+def store_uri(root: Path) -> str:
+    """Address of the tracking store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / STORE / 'mlflow.db').resolve()}"
+
+
+def client(root: Path) -> MlflowClient:
+    """Client of the store; creates it, and our experiment in it, if it is missing."""
+    uri = store_uri(root)
+    if uri.startswith("sqlite:"):
+        (root / STORE).mkdir(exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    found = MlflowClient(uri)
+    if found.get_experiment_by_name(EXPERIMENT) is None:
+        artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
+        found.create_experiment(EXPERIMENT, artifacts)
+    return found
+
+
+def publish(root: Path) -> Published:
+    """Publish the evidence of the work tree as a model version with alias `challenger`.
+
+    The same evidence again is a no-op.
+
+    Raises
+    ------
+    FileNotFoundError
+        The graph has not been run.
+    """
+    store = client(root)
+    digest = evidence_digest(root)
+    if (known := _version_of(store, digest)) is not None:
+        return Published(MODEL, str(known.version), str(known.run_id), new=False)
+    summary = _json(root / "models/metrics/summary.json")
+    timing = _json(root / "models/metrics/timing.json")["seconds"]
+    tags = {
+        "kind": "evidence",
+        "git_commit": git_commit(root),
+        "evidence_digest": digest,
+        "dataset_digest": dataset_digest(root),
+    }
+    with _run(tags) as run_id:
+        mlflow.log_params(dict(_flat(read_yaml(root / "params.yaml"))))
+        mlflow.log_metrics({key: value for key, value in summary.items() if value is not None})
+        mlflow.log_metrics(timing)
+        mlflow.log_metrics(_headline(figures(summary, timing)))
+        for name in ("models/metrics", "models/thresholds", "data/reports", "reports"):
+            if (root / name).is_dir():
+                mlflow.log_artifacts(str(root / name), name)
+        _log_model(root)
+        source = f"runs:/{run_id}/model"
+    try:
+        store.create_registered_model(MODEL, description="Restores motion-blurred QR symbols ([cgan]).")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    card = (root / "models/README.md").read_text(encoding="utf-8")
+    version = mlflow.register_model(source, MODEL, tags={**tags, "review": "pending"})
+    store.update_model_version(MODEL, version.version, card)
+    store.set_registered_model_alias(MODEL, "challenger", version.version)
+    return Published(MODEL, str(version.version), run_id, new=True)
+
+
+def judge(root: Path) -> Verdict:
+    """Judge the challenger against the champion, write the verdict to the challenger's tags, return it."""
+    store = client(root)
+    limits = load_section(root / "params.yaml", "promotion", Limits)
+    challenger, champion = _alias(store, "challenger"), _alias(store, "champion")
+    if challenger is None:
+        raise ValueError(f"{MODEL}: no version has the alias challenger; publish one first (`qrestore publish`)")
+    rival = champion if champion is not None and champion.version != challenger.version else None
+    found = verdict(_figures_of(store, challenger), None if rival is None else _figures_of(store, rival), limits)
+    store.set_model_version_tag(MODEL, challenger.version, "verdict", json.dumps(asdict(found)))
+    return found
+
+
+def figures(summary: dict[str, Any], timing: dict[str, Any]) -> Figures:
+    """Headline figures of the model from the flat files."""
+    error, rate = f"{HEADLINE}.bit_error_rate", f"{HEADLINE}.recognition_rate"
+    return Figures(
+        bit_error_rate=summary[f"{error}.mean"],
+        bit_error_rate_interval=(summary[f"{error}.low"], summary[f"{error}.high"]),
+        recognition_rate=summary[rate],
+        recognition_rate_interval=(summary[f"{rate}.low"], summary[f"{rate}.high"]),
+        false_reads=int(summary[f"{HEADLINE}.false_reads"]),
+        restoration_seconds=timing[f"{HEADLINE}.restoration_seconds.p50"],
+    )
+
+
+def _headline(found: Figures) -> dict[str, float]:
+    names = ("bit_error_rate", "recognition_rate", "restoration_seconds")
+    return {name: getattr(found, name) for name in names}
+
+
+def _figures_of(store: MlflowClient, version: ModelVersion) -> Figures:
+    metrics = store.get_run(str(version.run_id)).data.metrics
+    return figures(metrics, metrics)
+
+
+def _log_model(root: Path) -> None:
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    pictures = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, 3))])
+    mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(root / "src/qrestore/serving.py"),
+        artifacts={"weights": str(root / "models" / f"{MODEL}.safetensors")},
+        code_paths=[str(root / "src/qrestore")],
+        signature=ModelSignature(inputs=pictures, outputs=pictures),
+        input_example=np.zeros((2, 80, 80, 3), np.float32),
+        pip_requirements=_requirements(root),
+    )
+
+
+def _requirements(root: Path) -> list[str]:
+    """What a server of the model needs, at the versions of the lock."""
+    needed = {"mlflow", "numpy", "safetensors", "torch"}
+    lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.split("==")[0] in needed]
+
+
+def _version_of(store: MlflowClient, digest: str) -> ModelVersion | None:
+    found = store.search_model_versions(f"name = '{MODEL}' and tag.evidence_digest = '{digest}'")
+    return found[0] if found else None
+
+
+def _alias(store: MlflowClient, alias: str) -> ModelVersion | None:
+    try:
+        return store.get_model_version_by_alias(MODEL, alias)
+    except MlflowException:
+        return None
+
+
+@contextmanager
+def _run(tags: dict[str, str]) -> Iterator[str]:
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name=f"evidence {tags['evidence_digest'][:8]}", tags=tags) as run:
+        yield run.info.run_id
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: not there yet; `dvc repro` makes it") from None
