@@ -65,6 +65,7 @@ evidence: $(READY) ## measure every table and figure again, with the shipped mod
 	@dvc --wait-for-lock repro synthesize ingest
 	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned summarize
 	@qrestore report
+	@python -m benchmarks.readme
 	@git --no-pager diff --stat -- models data/reports
 
 toy: $(READY) ## the whole flow at toy size, in a temporary clone

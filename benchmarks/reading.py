@@ -21,16 +21,15 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from benchmarks.readme import put
 from qrestore.arrays import Grey8
 from qrestore.evaluation.metrics import clustered_bootstrap
-from qrestore.files import digest, write_json, write_text
+from qrestore.files import digest, write_json
 from qrestore.pictures import open_grey
 from qrestore.reading.cascade import read
 from qrestore.symbol.decode import require_readers, same_text
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
-BEGIN, END = "<!-- reading: written by `make reading` -->", "<!-- /reading -->"
 
 QUOTED = {
     "WeChat's reader with its models": (76.2, 64.7),
@@ -67,7 +66,7 @@ def main(folder: Path) -> int:
     }
     write_json(HERE / "reading.json", result)
     print(table(result))
-    _into_readme(table(result))
+    put("reading", table(result))
     return 0
 
 
@@ -123,8 +122,8 @@ def _figures(cell: dict[str, Any], groups: list[str], blurred: list[bool]) -> di
 def table(result: dict[str, Any]) -> str:
     """Markdown table of a result, the quoted peers below our own measurements."""
     lines = [
-        f"| reader | right texts, {result['photographs']} photographs | 95 % interval | right, {result['blurred']} blurred "
-        "| wrong texts | median ms |",
+        f"| reader | right texts, {result['photographs']} photographs | 95 % interval "
+        f"| right, {result['blurred']} blurred | wrong texts | median ms |",
         "|---|---|---|---|---|---|",
     ]
     for name, figures in result["readers"].items():
@@ -138,13 +137,6 @@ def table(result: dict[str, Any]) -> str:
     for name, (share, share_of_blurred) in QUOTED.items():
         lines.append(f"| {name} (quoted) | {share} % | - | {share_of_blurred} % | 0 | - |")
     return "\n".join(lines)
-
-
-def _into_readme(text: str) -> None:
-    readme = README.read_text(encoding="utf-8")
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    write_text(README, f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ STAGES = (
 """Stages in the order of `dvc.yaml`; DVC runs one at a time."""
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
+@task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
 def publish() -> tracking.Published:
     """Publish the evidence to MLflow; retried, because a server may be away."""
     return tracking.publish(ROOT)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
 def verdict() -> str:
     """Judge the challenger against the champion."""
     return tracking.judge(ROOT).text

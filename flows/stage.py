@@ -12,12 +12,20 @@ from prefect.states import Completed
 from flows import ROOT
 from qrestore.pipeline import environment, run_stage
 
+HINTS = ("To track the changes", "To enable auto staging", "git add", "dvc config core.autostage", "Use `dvc push`")
+"""What DVC advises a person at the prompt, after every stage."""
+
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
 def dvc_stage(stage: str) -> Any:
     """Bring a stage up to date; the state's name says what became of it (Completed, Restored, Unchanged)."""
     logger = get_run_logger()
-    done = run_stage(ROOT, stage, lambda line: logger.info("%s", line) if line.strip() else None)
+
+    def log(line: str) -> None:
+        if line.strip() and not line.strip().startswith(HINTS):
+            logger.info("%s", line)
+
+    done = run_stage(ROOT, stage, log)
     return Completed(name=done.outcome.value, message=f"{done.seconds:.1f} s")
 
 

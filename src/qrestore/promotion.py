@@ -41,20 +41,37 @@ class Verdict:
         return "\n".join([head, "", *(f"- {reason}" for reason in self.reasons)])
 
 
-def verdict(challenger: Figures, champion: Figures | None, limits: Limits) -> Verdict:
-    """Compare a challenger with the champion.
+def verdict(challenger: Figures, champion: Figures | None, untouched: Figures, limits: Limits) -> Verdict:
+    """Compare a challenger with the champion, and with leaving the pictures alone.
 
-    It may not lose on bit error rate, recognition, false reads or time by more than its margin, and
-    must win on bit error rate or recognition by more than noise: its mean lies beyond the champion's
-    interval.
+    It must beat untouched pictures beyond noise. Against a champion it may not lose on bit error
+    rate, recognition, false reads or time by more than its margin, and must win on bit error rate or
+    recognition by more than noise: its mean lies beyond the champion's interval.
     """
-    new = challenger
-    if champion is None:
-        found = f"bit error rate {new.bit_error_rate:.4f}, recognition {new.recognition_rate:.3f}"
-        return Verdict(True, (f"no champion yet: {found}, {new.false_reads} false reads; a person decides",))
-    old = champion
-    ratio = new.restoration_seconds / old.restoration_seconds
+    new, bare = challenger, untouched
     judged = [
+        (
+            new.bit_error_rate < bare.bit_error_rate_interval[0]
+            and new.recognition_rate > bare.recognition_rate_interval[1]
+            and new.false_reads <= bare.false_reads,
+            f"against untouched pictures: bit error rate {new.bit_error_rate:.4f} to {bare.bit_error_rate:.4f}, "
+            f"recognition {new.recognition_rate:.3f} to {bare.recognition_rate:.3f}, "
+            f"false reads {new.false_reads} to {bare.false_reads}",
+        )
+    ]
+    if champion is None:
+        judged.append((True, "no champion yet: a person decides whether this is the first"))
+    else:
+        judged += _against(challenger, champion, limits)
+    return Verdict(
+        all(good for good, _ in judged), tuple(f"{'yes' if good else 'NO'}: {text}" for good, text in judged)
+    )
+
+
+def _against(new: Figures, old: Figures, limits: Limits) -> list[tuple[bool, str]]:
+    """Rules of the comparison with a champion: whether each holds, and its numbers."""
+    ratio = new.restoration_seconds / old.restoration_seconds
+    return [
         (
             new.bit_error_rate <= old.bit_error_rate + limits.bit_error_rate_margin,
             f"bit error rate {new.bit_error_rate:.4f} against {old.bit_error_rate:.4f} "
@@ -77,6 +94,3 @@ def verdict(challenger: Figures, champion: Figures | None, limits: Limits) -> Ve
             f"({old.bit_error_rate_interval[0]:.4f}) or recognition ({old.recognition_rate_interval[1]:.3f})",
         ),
     ]
-    return Verdict(
-        all(good for good, _ in judged), tuple(f"{'yes' if good else 'NO'}: {text}" for good, text in judged)
-    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-from numpy.typing import NDArray
 
 
 class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
@@ -20,9 +19,8 @@ class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
 
         self.network = load_network(Path(context.artifacts["weights"]))
 
-    def predict(
-        self, context: Any, model_input: NDArray[Any], params: dict[str, Any] | None = None
-    ) -> NDArray[np.float32]:
+    # Without annotations: MLflow takes them for a schema of its own, and ours is the logged signature.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Restore a batch.
 
         Raises

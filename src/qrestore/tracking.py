@@ -5,6 +5,7 @@ under the repository, which no one else needs to run.
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +25,12 @@ from qrestore.promotion import Figures, Limits, Verdict, verdict
 
 MODEL = "qr-deblurrer"
 EXPERIMENT = "qrestore"
-HEADLINE = "motion.unseen.cgan"
-"""Contents that no training saw."""
 
 STORE = Path(".mlflow")
+
+# What MLflow tells of its migrations and downloads is nothing that a user of the flow asked for.
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,12 @@ def publish(root: Path) -> Published:
     }
     with _run(tags) as run_id:
         mlflow.log_params(dict(_flat(read_yaml(root / "params.yaml"))))
-        mlflow.log_metrics({key: value for key, value in summary.items() if value is not None})
-        mlflow.log_metrics(timing)
-        mlflow.log_metrics(_headline(figures(summary, timing)))
+        flat = {key: value for key, value in {**summary, **timing}.items() if value is not None}
+        mlflow.log_metrics({**flat, **_headline(figures(flat))})
         for name in ("models/metrics", "models/thresholds", "data/reports", "reports"):
             if (root / name).is_dir():
                 mlflow.log_artifacts(str(root / name), name)
-        _log_model(root)
-        source = f"runs:/{run_id}/model"
+        source = _log_model(root)
     try:
         store.create_registered_model(MODEL, description="Restores motion-blurred QR symbols ([cgan]).")
     except MlflowException as error:
@@ -110,21 +111,24 @@ def judge(root: Path) -> Verdict:
     if challenger is None:
         raise ValueError(f"{MODEL}: no version has the alias challenger; publish one first (`qrestore publish`)")
     rival = champion if champion is not None and champion.version != challenger.version else None
-    found = verdict(_figures_of(store, challenger), None if rival is None else _figures_of(store, rival), limits)
+    ours = store.get_run(str(challenger.run_id)).data.metrics
+    theirs = None if rival is None else store.get_run(str(rival.run_id)).data.metrics
+    found = verdict(figures(ours), None if theirs is None else figures(theirs), figures(ours, "before"), limits)
     store.set_model_version_tag(MODEL, challenger.version, "verdict", json.dumps(asdict(found)))
     return found
 
 
-def figures(summary: dict[str, Any], timing: dict[str, Any]) -> Figures:
-    """Headline figures of the model from the flat files."""
-    error, rate = f"{HEADLINE}.bit_error_rate", f"{HEADLINE}.recognition_rate"
+def figures(flat: dict[str, Any], restorer: str = "cgan") -> Figures:
+    """Headline figures of a restorer from the flat ones: contents that no training saw."""
+    key = f"motion.unseen.{restorer}"
+    error, rate = f"{key}.bit_error_rate", f"{key}.recognition_rate"
     return Figures(
-        bit_error_rate=summary[f"{error}.mean"],
-        bit_error_rate_interval=(summary[f"{error}.low"], summary[f"{error}.high"]),
-        recognition_rate=summary[rate],
-        recognition_rate_interval=(summary[f"{rate}.low"], summary[f"{rate}.high"]),
-        false_reads=int(summary[f"{HEADLINE}.false_reads"]),
-        restoration_seconds=timing[f"{HEADLINE}.restoration_seconds.p50"],
+        bit_error_rate=flat[f"{error}.mean"],
+        bit_error_rate_interval=(flat[f"{error}.low"], flat[f"{error}.high"]),
+        recognition_rate=flat[rate],
+        recognition_rate_interval=(flat[f"{rate}.low"], flat[f"{rate}.high"]),
+        false_reads=int(flat[f"{key}.false_reads"]),
+        restoration_seconds=flat[f"{key}.restoration_seconds.p50"],
     )
 
 
@@ -133,17 +137,13 @@ def _headline(found: Figures) -> dict[str, float]:
     return {name: getattr(found, name) for name in names}
 
 
-def _figures_of(store: MlflowClient, version: ModelVersion) -> Figures:
-    metrics = store.get_run(str(version.run_id)).data.metrics
-    return figures(metrics, metrics)
-
-
-def _log_model(root: Path) -> None:
+def _log_model(root: Path) -> str:
+    """Log the model with its code and weights; return its address."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     pictures = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, 3))])
-    mlflow.pyfunc.log_model(
+    logged = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(root / "src/qrestore/serving.py"),
         artifacts={"weights": str(root / "models" / f"{MODEL}.safetensors")},
@@ -152,6 +152,7 @@ def _log_model(root: Path) -> None:
         input_example=np.zeros((2, 80, 80, 3), np.float32),
         pip_requirements=_requirements(root),
     )
+    return str(logged.model_uri)
 
 
 def _requirements(root: Path) -> list[str]:

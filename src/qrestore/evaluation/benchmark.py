@@ -1,5 +1,6 @@
 """The one evaluation: a row an image and restorer, whatever the data set."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -82,11 +83,9 @@ def measure(task: Task) -> tuple[list[Result], dict[str, float]]:
 
 
 def pin_threads() -> None:
-    """One thread a process: times are CPU times, and workers do not fight for cores."""
+    """Give a fresh worker process one thread: times are CPU times, and workers do not fight for cores."""
     cv2.setNumThreads(1)
-    import torch
-
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch, which is not loaded yet, takes its number from here
 
 
 _loaded: dict[tuple[str, DataName, Path], Restorer] = {}

@@ -1,0 +1,24 @@
+"""Numbers in the README are the measured ones."""
+
+from pathlib import Path
+
+from benchmarks import reading, readme
+from qrestore.files import read_json
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_table_of_synthetic_figures() -> None:
+    assert readme.figures(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+def test_table_of_real_photographs() -> None:
+    assert reading.table(read_json(ROOT / "benchmarks/reading.json")) in TEXT
+
+
+def test_targets_named_in_the_readme_exist() -> None:
+    import re
+
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= targets

@@ -1,0 +1,166 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from qrestore.datasets.scanned import ScanError, collect, scanned_rows, write_rejects
+from qrestore.files import read_json
+from tests.samples import encoded, symbol_picture
+
+PNG = encoded(symbol_picture())
+
+
+def scans(folder: Path, rows: list[dict[str, str]], files: dict[str, bytes] | None = None, **options: str) -> Path:
+    for name, content in (files if files is not None else {row["file"]: PNG for row in rows}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "ground_truth.csv").open("w", newline="", encoding=options.get("encoding", "utf-8")) as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+TWO = [{"file": "a.png", "text": "hello"}, {"file": "b.png", "text": "line one\nline two, ä"}]
+
+
+def test_what_is_collected_comes_out_as_rows(tmp_path):
+    inbox = tmp_path / "inbox"
+    target, images = collect(scans(tmp_path / "scans", TWO), inbox)
+    assert images == 2
+    rejects: list[dict[str, str]] = []
+    rows = list(scanned_rows(inbox, rejects))
+    assert rejects == []
+    assert [(row.file, row.text) for row in rows] == [
+        (f"{target.name}/{truth['file']}", truth["text"]) for truth in TWO
+    ]
+    assert [row.item for row in rows] == [0, 1]
+    assert all((row.data, row.split, row.capture, row.symbol_version) == ("scanned", "test", PNG, None) for row in rows)
+
+
+def test_the_same_folder_again_changes_nothing(tmp_path):
+    inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO)
+    first = collect(folder, inbox)
+    before = {path: path.stat().st_mtime_ns for path in inbox.rglob("*")}
+    assert collect(folder, inbox) == first
+    assert {path: path.stat().st_mtime_ns for path in inbox.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "a.png").write_bytes(PNG + b"x"),
+        lambda folder: scans(folder, [TWO[0] | {"text": "hallo"}, TWO[1]], {}),
+        lambda folder: scans(folder, TWO[:1], {}),
+        lambda folder: scans(folder, [row | {"text_group": "one"} for row in TWO], {}),
+    ],
+)
+def test_a_changed_folder_is_another_data_set(tmp_path, change):
+    inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO)
+    first, _ = collect(folder, inbox)
+    change(folder)
+    assert collect(folder, inbox)[0] != first
+
+
+@pytest.mark.parametrize("place", ["images", "scans 2024", "[1]"])
+def test_pictures_may_stand_in_a_subfolder(tmp_path, place):
+    folder = scans(tmp_path / "scans", TWO, {f"{place}/{row['file']}": PNG for row in TWO})
+    collect(folder, tmp_path / "inbox")
+    assert len(list(scanned_rows(tmp_path / "inbox", []))) == 2
+
+
+def test_a_name_in_a_subfolder_is_no_pattern(tmp_path):
+    rows = [{"file": "photo[1].png", "text": "hello"}]
+    collect(scans(tmp_path / "scans", rows, {"sub/photo[1].png": PNG}), tmp_path / "inbox")
+    stars = scans(tmp_path / "stars", [{"file": "*.png", "text": "hello"}], {"sub/photo.png": PNG})
+    with pytest.raises(ScanError, match="not in the folder"):
+        collect(stars, tmp_path / "inbox")
+
+
+def test_groups_and_foreign_columns_and_a_byte_order_mark(tmp_path):
+    rows = [row | {"text_group": "g", "camera": "x"} for row in TWO]
+    collect(scans(tmp_path / "scans", rows, encoding="utf-8-sig"), tmp_path / "inbox")
+    assert [row.text_group for row in scanned_rows(tmp_path / "inbox", [])] == ["g", "g"]
+
+
+def test_unusable_pictures_are_told_and_the_others_taken(tmp_path):
+    inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO, {"a.png": b"no picture", "b.png": PNG})
+    target, _ = collect(folder, inbox)
+    rejects: list[dict[str, str]] = []
+    rows = list(scanned_rows(inbox, rejects))
+    assert [(row.item, row.text) for row in rows] == [(0, TWO[1]["text"])]
+    assert [reject["file"] for reject in rejects] == [f"{target.name}/a.png"]
+    assert "not an image" in rejects[0]["reason"]
+    (target / "b.png").unlink()
+    assert list(scanned_rows(inbox, again := [])) == []
+    assert len(again) == 2
+    write_rejects(tmp_path / "rejects.json", 1, rejects)
+    assert read_json(tmp_path / "rejects.json") == {"images": 1, "rejected": 1, "rejects": rejects}
+
+
+def test_an_empty_inbox_gives_no_rows(tmp_path):
+    (tmp_path / ".gitkeep").touch()
+    (tmp_path / ".part-abc").mkdir()
+    assert list(scanned_rows(tmp_path, [])) == []
+
+
+def missing_table(folder: Path) -> None:
+    (folder / "ground_truth.csv").unlink()
+
+
+def foreign_table(folder: Path) -> None:
+    (folder / "ground_truth.csv").write_text("name,value\na.png,hello\n")
+
+
+def latin_table(folder: Path) -> None:
+    (folder / "ground_truth.csv").write_bytes("file,text\na.png,grün\n".encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (missing_table, r"holds no ground_truth\.csv"),
+        (foreign_table, "line 2: file and text are both needed"),
+        (latin_table, "no readable UTF-8 table"),
+        (lambda folder: (folder / "ground_truth.csv").write_text("file,text\n"), "names no picture"),
+        (lambda folder: (folder / "ground_truth.csv").write_text(""), "names no picture"),
+        (lambda folder: scans(folder, [TWO[0], TWO[1] | {"text": ""}], {}), "line 3: file and text"),
+        (lambda folder: scans(folder, [TWO[0], TWO[0]], {}), "line 3: a.png is named twice"),
+        (lambda folder: (folder / "b.png").unlink(), r"b\.png stands in ground_truth\.csv but not in the folder"),
+    ],
+)
+def test_a_folder_that_is_no_data_set_is_refused_and_nothing_copied(tmp_path, spoil, complaint):
+    folder = scans(tmp_path / "scans", TWO)
+    spoil(folder)
+    with pytest.raises(ScanError, match=complaint):
+        collect(folder, tmp_path / "inbox")
+    assert not (tmp_path / "inbox").exists()
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ScanError, match="absent: no such folder"):
+        collect(tmp_path / "absent", tmp_path / "inbox")
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "../../secret.png", "sub/../../secret.png", "{absolute}"])
+def test_a_table_reaches_no_file_outside_its_folder(tmp_path, name):
+    (tmp_path / "secret.png").write_bytes(PNG)
+    name = name.format(absolute=tmp_path / "secret.png")
+    folder = scans(tmp_path / "scans", [{"file": name, "text": "hello"}], {"sub/x.png": PNG})
+    with pytest.raises(ScanError, match="not in the folder"):
+        collect(folder, tmp_path / "inbox")
+
+
+@pytest.mark.parametrize("name", ["../a.png", "{absolute}"])
+def test_a_table_writes_no_file_outside_its_data_set(tmp_path, name):
+    folder, inbox = tmp_path / "scans", tmp_path / "inbox"
+    rows = [{"file": name.format(absolute=folder / "a.png"), "text": "hello"}]
+    scans(folder, rows, {"a.png": PNG, "sub/b.png": PNG})
+    try:
+        target, _ = collect(folder, inbox)
+    except ScanError:
+        assert not inbox.exists() or list(inbox.iterdir()) == []
+    else:
+        assert list(inbox.iterdir()) == [target]
+        assert [row.text for row in scanned_rows(inbox, [])] == ["hello"]

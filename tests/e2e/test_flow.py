@@ -1,0 +1,122 @@
+"""The whole graph at toy size with the real DVC, Prefect, MLflow and Great Expectations."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.retraining import STAGES
+from qrestore.pipeline import clone, evidence_digest
+from tests.e2e.conftest import Toy
+
+pytestmark = pytest.mark.slow
+
+
+def outcomes(output: str) -> dict[str, str]:
+    return dict(re.findall(r"^  (\S+)\s+(Completed|Restored|Unchanged)\s+[\d.]+ s$", output, re.MULTILINE))
+
+
+def test_first_run_makes_everything(toy: Toy) -> None:
+    found = outcomes(toy.output)
+    assert {stage: found[stage] for stage in STAGES if stage != "ingest"}.keys() == set(STAGES) - {"ingest"}
+    assert found["train@qr-deblurrer"] == found["synthesize"] == found["calibrate"] == "Completed"
+    assert "version 1" in toy.output
+    assert "no champion yet" in toy.output
+
+
+def test_second_run_leaves_everything_unchanged(toy: Toy) -> None:
+    output = toy.flow()
+    assert {outcomes(output)[stage] for stage in STAGES} == {"Unchanged"}
+    assert "already in the registry" in output
+    assert toy.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_fresh_clone_repeats_the_data_and_skips_the_rest(toy: Toy, tmp_path: Path) -> None:
+    fresh = Toy(tmp_path / "fresh", "")
+    clone(toy.root, fresh.root, edited=False)
+    output = fresh.run("dvc", "repro").stdout
+    ran = re.findall(r"Running stage '(.+)'", output)
+    assert set(ran) <= {"synthesize", "ingest"}
+    assert "synthesize" in ran
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
+    assert evidence_digest(fresh.root) == evidence_digest(toy.root)
+
+
+def test_registry_holds_the_version_with_its_figures(toy: Toy) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{toy.root / '.mlflow' / 'mlflow.db'}")
+    version = client.get_model_version_by_alias("qr-deblurrer", "challenger")
+    assert version.version in ("1", 1)
+    assert version.tags["evidence_digest"] == evidence_digest(toy.root)
+    assert {"git_commit", "dataset_digest"} <= version.tags.keys()
+    assert version.tags["review"] == "pending"
+    assert json.loads(version.tags["verdict"])["reasons"]
+    metrics = client.get_run(version.run_id).data.metrics
+    summary = json.loads((toy.root / "models/metrics/summary.json").read_text())
+    assert metrics["bit_error_rate"] == pytest.approx(summary["motion.unseen.cgan.bit_error_rate.mean"])
+    assert metrics["recognition_rate"] == pytest.approx(summary["motion.unseen.cgan.recognition_rate"])
+    assert metrics["restoration_seconds"] > 0
+    assert all(metrics[key] == pytest.approx(value) for key, value in summary.items() if value is not None)
+    assert len(client.search_model_versions("name = 'qr-deblurrer'")) == 1
+
+
+def test_registered_model_takes_any_batch_and_size(toy: Toy) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{toy.root / '.mlflow' / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/qr-deblurrer@challenger")
+    assert model.metadata.signature is not None
+    for batch, height, width in ((1, 80, 80), (3, 80, 80), (2, 61, 94)):
+        pictures = np.random.default_rng(0).random((batch, height, width, 3)).astype(np.float32)
+        restored = model.predict(pictures)
+        assert restored.shape == pictures.shape
+        assert 0 <= restored.min() <= restored.max() <= 1
+
+
+def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_path: Path) -> None:
+    broken = Toy(tmp_path / "broken", "")
+    clone(toy.root, broken.root, edited=False)
+    params = broken.root / "params.yaml"
+    params.write_text(params.read_text().replace("min_contrast: 0.05", "min_contrast: 0.999"))
+    output = broken.flow(check=False)
+    assert "retraining failed: stage validate@synthetic failed" in output
+    assert "expect_column_values_to_be_between" in output
+    assert "test.parquet" in output
+    assert not (broken.root / ".mlflow").exists()
+    assert broken.run("git", "status", "--porcelain", "models").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seed: 20261120", "sead: 20261120"), "synthesis"),
+        (("seed: 20261120", "seed: true"), "synthesis.seed"),
+        (("seed: 20261120", "seed: 1.5"), "synthesis.seed"),
+    ],
+)
+def test_a_wrong_parameter_is_named_in_one_line(
+    toy: Toy, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    wrong = Toy(tmp_path / "wrong", "")
+    clone(toy.root, wrong.root, edited=False)
+    params = wrong.root / "params.yaml"
+    params.write_text(params.read_text().replace(*change))
+    done = wrong.run("python", "-m", "qrestore.stages.synthesize", check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (wrong.root / "data/synthetic/motion").exists()
+
+
+def test_report_is_written(toy: Toy) -> None:
+    page = (toy.root / "reports/report.html").read_text()
+    assert evidence_digest(toy.root) in page
+    assert page.count("<svg") == 4
+    assert "http://" not in re.sub(r'xmlns(:\w+)?="[^"]+"', "", page).replace("http://www.w3.org", "")
+    shutil.rmtree(toy.root / "reports")
+    toy.run("python", "-m", "qrestore", "report")
+    assert (toy.root / "reports/report.html").exists()

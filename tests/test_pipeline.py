@@ -1,0 +1,61 @@
+"""DVC from outside, on files alone; what runs it is in tests/e2e."""
+
+from pathlib import Path
+
+import pytest
+
+from qrestore.pipeline import PipelineError, _cause, _state, evidence_digest, overlay
+
+LOCK = """schema: '2.0'
+stages:
+  synthesize:
+    cmd: x
+    outs:
+    - {path: data, md5: %s, size: 1}
+  validate@synthetic:
+    cmd: x
+    outs:
+    - {path: report, md5: %s, size: 1}
+"""
+
+
+def test_evidence_is_that_of_data_and_models_only(tmp_path: Path) -> None:
+    digests = []
+    for data, report in (("aa", "bb"), ("aa", "cc"), ("dd", "bb")):
+        (tmp_path / "dvc.lock").write_text(LOCK % (data, report))
+        digests.append(evidence_digest(tmp_path))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_missing_lock_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="git checkout"):
+        evidence_digest(tmp_path)
+
+
+def test_state_sees_a_file_that_was_written_again(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text(LOCK % ("aa", "bb"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("1")
+    before = _state(tmp_path, "synthesize")
+    assert _state(tmp_path, "synthesize") == before
+    (tmp_path / "data" / "new").write_text("1")
+    (tmp_path / "data" / "new").replace(tmp_path / "data" / "file")
+    assert _state(tmp_path, "synthesize") != before
+    assert _state(tmp_path, "never ran") is None
+
+
+def test_overlay_replaces_leaves_and_refuses_unknown_keys(tmp_path: Path) -> None:
+    params, over = tmp_path / "params.yaml", tmp_path / "over.yaml"
+    params.write_text("a:\n  b: 1 # meaning\n  c: [1, 2]\n")
+    over.write_text("a:\n  c:\n  - 3\n")
+    overlay(params, over)
+    assert params.read_text() == "a:\n  b: 1 # meaning\n  c:\n  - 3\n"
+    over.write_text("a:\n  d: 1\n")
+    with pytest.raises(PipelineError, match=r"a\.d is no key"):
+        overlay(params, over)
+
+
+def test_the_stages_own_error_is_the_cause() -> None:
+    assert _cause(["Running", "error: no room", "ERROR: failed to reproduce"]) == "no room"
+    assert _cause(["Running", "ERROR: lock is busy"]) == "lock is busy"
+    assert _cause(["last words", ""]) == "last words"
