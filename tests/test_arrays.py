@@ -43,4 +43,6 @@ def test_eight_bits_come_back_exactly():
 
 
 def test_rounding_is_to_the_nearest_and_excess_is_cut_off():
-    np.testing.assert_array_equal(to_uint8(np.array([[-3, 0.4 / 255, 0.6 / 255, 254.6 / 255, 7]])), [[0, 0, 1, 255, 255]])
+    np.testing.assert_array_equal(
+        to_uint8(np.array([[-3, 0.4 / 255, 0.6 / 255, 254.6 / 255, 7]])), [[0, 0, 1, 255, 255]]
+    )

@@ -198,7 +198,9 @@ FILES += [encoded(GREY, "GIF"), encoded(GREY, "TIFF", compression="tiff_lzw")]
 @given(st.sampled_from(FILES), st.data())
 def test_damage_gives_a_picture_or_a_picture_error(whole, data):
     damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))] if data.draw(st.booleans()) else whole)
-    for at, value in data.draw(st.dictionaries(st.integers(0, len(whole) - 1), st.integers(0, 255), max_size=4)).items():
+    for at, value in data.draw(
+        st.dictionaries(st.integers(0, len(whole) - 1), st.integers(0, 255), max_size=4)
+    ).items():
         if at < len(damaged):
             damaged[at] = value
     try:

@@ -157,9 +157,12 @@ def _accept(arguments: argparse.Namespace) -> int:
 
 
 def _import_weights(arguments: argparse.Namespace) -> int:
+    from qrestore.pipeline import commit_stage
     from qrestore.stages.train import import_weights
 
-    print(import_weights(arguments.folder))
+    model = import_weights(arguments.folder)
+    commit_stage(Path(), f"train@{model}")
+    print(f"{model}: in models/ and dvc.lock; `make evidence` measures it")
     return OK
 
 

@@ -204,8 +204,9 @@ def accept(root: Path, stage: str) -> str:
     Raises
     ------
     PipelineError
-        The outputs differ, or a run failed.
+        The outputs differ, a run failed, or more than code has changed: toy size says nothing then.
     """
+    _only_code_changed(root, stage)
     before, after = (_rehearse(root, stage, edited=edited) for edited in (False, True))
     if different := sorted(name for name in before | after if before.get(name) != after.get(name)):
         raise PipelineError(f"{stage}: the edit changes {', '.join(different)}: run the stage (`dvc repro {stage}`)")
@@ -221,6 +222,14 @@ def accept(root: Path, stage: str) -> str:
 def commit_stage(root: Path, stage: str) -> None:
     """Write the present outputs of a stage into `dvc.lock` (weights brought from elsewhere, checked by the caller)."""
     _dvc(root, "commit", "--force", stage)
+
+
+def _only_code_changed(root: Path, stage: str) -> None:
+    status: dict[str, Any] = json.loads(_dvc(root, "status", "--json", stage))
+    changes = [change for changes in status.values() for change in changes if isinstance(change, dict)]
+    paths = {path for change in changes for kind in ("changed deps", "changed outs") for path in change.get(kind, {})}
+    if other := sorted(path for path in paths if not path.startswith("src/")):
+        raise PipelineError(f"{stage}: {', '.join(other)} changed, not code alone: run the stage (`dvc repro {stage}`)")
 
 
 def _rehearse(root: Path, stage: str, *, edited: bool) -> dict[str, str]:

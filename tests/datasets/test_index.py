@@ -115,7 +115,9 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-@pytest.mark.parametrize("spoil", [foreign, reordered, truncated, lambda path: path.write_bytes(b""), lambda path: None])
+@pytest.mark.parametrize(
+    "spoil", [foreign, reordered, truncated, lambda path: path.write_bytes(b""), lambda path: None]
+)
 @pytest.mark.parametrize("read", [lambda path: list(read_index(path)), read_facts])
 def test_what_is_no_index_is_refused_by_its_path(tmp_path, spoil, read):
     path = tmp_path / "index.parquet"

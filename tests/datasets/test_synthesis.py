@@ -57,9 +57,7 @@ def test_items_splits_seeds_and_data_sets_are_all_drawn_apart():
     assert len(draws) == 2 * 2 * 3 * 5
 
 
-@pytest.mark.parametrize(
-    ("version", "level"), [(1, "L"), (1, "H"), (2, "M"), (5, "H"), (9, "Q"), (10, "L")]
-)
+@pytest.mark.parametrize(("version", "level"), [(1, "L"), (1, "H"), (2, "M"), (5, "H"), (9, "Q"), (10, "L")])
 def test_a_text_needs_exactly_its_version(version, level):
     for item in range(15):
         text = random_text(np.random.default_rng(item), version, level)
@@ -211,6 +209,8 @@ def test_bytes_do_not_depend_on_threads():
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1 if before > 1 else 3)
-        assert hashlib.sha256(defocus_row(DEFOCUS, 10, "test", 0).capture).digest() == hashlib.sha256(row.capture).digest()
+        assert (
+            hashlib.sha256(defocus_row(DEFOCUS, 10, "test", 0).capture).digest() == hashlib.sha256(row.capture).digest()
+        )
     finally:
         cv2.setNumThreads(before)

@@ -73,3 +73,9 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
     assert refused.returncode == 1
     assert "changes" in refused.stderr
+    module.write_text(text)
+    params = here.root / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 20261120", "seed: 1"))
+    refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
+    assert refused.returncode == 1
+    assert "not code alone" in refused.stderr

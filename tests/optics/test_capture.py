@@ -37,7 +37,9 @@ def test_blur_is_the_sum_by_hand():
     assert blurred[0, 0] == pytest.approx(0.75 * PICTURE[0, 0] + 0.25 * PICTURE[1, 0])  # the edge goes on
 
 
-@pytest.mark.parametrize("make", [lambda p: blur(p, disk(4)), lambda p: blur(p, motion(9, 30)), lambda p: gaussian(p, 2)])
+@pytest.mark.parametrize(
+    "make", [lambda p: blur(p, disk(4)), lambda p: blur(p, motion(9, 30)), lambda p: gaussian(p, 2)]
+)
 def test_optics_are_linear_keep_even_pictures_and_treat_channels_alike(make):
     np.testing.assert_allclose(make(np.full((20, 20), 0.3)), 0.3, atol=1e-12)
     other = PICTURE[::-1]

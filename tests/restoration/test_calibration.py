@@ -110,7 +110,13 @@ def test_auc_knows_ranks_only(samples):
 @pytest.mark.parametrize("function", [boundary, recognition_threshold, auc])
 @pytest.mark.parametrize(
     ("values", "flags"),
-    [([1, 2], [True]), ([], []), ([[1, 2]], [[True, False]]), ([1, np.nan], [True, False]), ([1, np.inf], [True, False])],
+    [
+        ([1, 2], [True]),
+        ([], []),
+        ([[1, 2]], [[True, False]]),
+        ([1, np.nan], [True, False]),
+        ([1, np.inf], [True, False]),
+    ],
 )
 def test_what_is_no_sample_is_refused(function, values, flags):
     with pytest.raises(ValueError, match=r"shapes|not finite"):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from qrestore.datasets.row import Split
 from qrestore.datasets.synthesis import Motion, motion_pair
 
-_FINGERPRINTED = 16
+FINGERPRINTED = 16
+"""Samples that stand for a whole pool."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Pool:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the first samples: the same recipe rendered elsewhere must give it again."""
-        first = self.captures[:_FINGERPRINTED].tobytes() + self.ideals[:_FINGERPRINTED].tobytes()
+        first = self.captures[:FINGERPRINTED].tobytes() + self.ideals[:FINGERPRINTED].tobytes()
         return hashlib.sha256(first).hexdigest()
 
 

@@ -20,12 +20,13 @@ from tqdm import tqdm
 from qrestore.config import load_section
 from qrestore.datasets.index import read_index
 from qrestore.datasets.synthesis import Motion
-from qrestore.files import digest, write_json
+from qrestore.files import digest, read_json, whole, write_json
+from qrestore.learning import engine
 from qrestore.learning.engine import Progress, Schedule, device, train
 from qrestore.learning.model import run as restore
 from qrestore.learning.networks import Critic, build
-from qrestore.learning.pool import Pool, motion_pool
-from qrestore.learning.weights import save_weights
+from qrestore.learning.pool import FINGERPRINTED, Pool, motion_pool
+from qrestore.learning.weights import load_network, read_network, save_weights
 from qrestore.pictures import open_colour
 from qrestore.stages import METRICS, MODELS, PARAMS, SYNTHETIC, run
 from qrestore.symbol.render import sample_modules
@@ -73,6 +74,52 @@ def main(model: str) -> None:
     METRICS.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "history.csv", METRICS / f"{model}-history.csv")
     write_json(MODELS / f"{model}.json", {**_facts(model, recipe, pool), **origin, "validated_on": validation.digest})
+
+
+def import_weights(folder: Path) -> str:
+    """Take in a model that this stage trained on another machine.
+
+    Parameters
+    ----------
+    folder : holds `<model>.safetensors`, `<model>.json` and `<model>-history.csv` as the stage wrote them there.
+
+    Returns
+    -------
+    Name of the model; its files stand in `models/`, its JSON tells which code took it in.
+
+    Raises
+    ------
+    ValueError
+        Not exactly one model, or one of another architecture, recipe, data or pool. Nothing is copied then.
+    """
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) != 1:
+        raise ValueError(f"{folder}: {len(found)} files *.safetensors; expected one model")
+    model = found[0].stem
+    recipe = load_section(PARAMS, f"training.{model}", Recipe)
+    motion = load_section(PARAMS, "synthesis.motion", Motion)
+    seed = load_section(PARAMS, "synthesis.seed", int)
+    facts = read_json(folder / f"{model}.json")
+    first = motion_pool(motion, seed, min(recipe.pool_size, FINGERPRINTED))
+    ours = {
+        "recipe": asdict(recipe),
+        "data": {"seed": seed, **asdict(motion), "pool_fingerprint": first.fingerprint},
+        "network": asdict(recipe.network),
+    }
+    theirs = {"recipe": facts.get("recipe"), "data": facts.get("data"), "network": read_network(found[0])}
+    for name, mine in ours.items():
+        if digest(mine) != digest(theirs[name]):
+            raise ValueError(f"{found[0]}: its {name} is not that of params.yaml; train it with this repository's own")
+    load_network(found[0])
+    code = {path.name: digest(path.read_bytes()) for path in sorted(Path(engine.__file__).parent.glob("*.py"))}
+    for source, target in (
+        (found[0], MODELS / found[0].name),
+        (folder / f"{model}-history.csv", METRICS / f"{model}-history.csv"),
+    ):
+        with whole(target) as part:
+            shutil.copyfile(source, part)
+    write_json(MODELS / f"{model}.json", {**facts, "taken_in_by_code": digest(code)})
+    return model
 
 
 @dataclass(frozen=True)

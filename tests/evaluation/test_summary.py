@@ -1,0 +1,100 @@
+import json
+from itertools import count
+
+import pytest
+
+from qrestore.evaluation.benchmark import Result
+from qrestore.evaluation.metrics import clustered_bootstrap, wilson
+from qrestore.evaluation.summary import headline, totals
+
+_items = count()
+
+
+def result(**changed):
+    item = next(_items)
+    facts = {
+        "data": "motion", "subset": "seen", "item": item, "name": f"n{item}", "text_group": f"g{item}",
+        "restorer": "before", "recognised": False, "false_read": False, "bit_errors": 0, "bits": 100,
+        "qr_mae": 1.0, "sharpness": 0.5, "severity": 1.0,
+    }  # fmt: skip
+    return Result(**facts | changed)
+
+
+def test_every_subset_and_restorer_is_totalled_apart_and_order_does_not_matter():
+    rows = [
+        result(subset=subset, restorer=name, recognised=name == "cgan")
+        for subset in ("seen", "unseen")
+        for name in ("before", "cgan")
+        for _ in range(3)
+    ]
+    found = totals(rows)
+    assert found == totals(rows[::-1])
+    assert {subset: set(restorers) for subset, restorers in found.items()} == {
+        "seen": {"before", "cgan"},
+        "unseen": {"before", "cgan"},
+    }
+    assert found["seen"]["cgan"]["recognition_rate"]["mean"] == 1
+    assert found["seen"]["before"]["recognition_rate"]["mean"] == 0
+    assert found["unseen"]["before"]["images"] == 3
+
+
+def test_rates_by_hand():
+    rows = [result(bit_errors=errors, qr_mae=mae) for errors, mae in ((0, 0.0), (10, 4.0), (20, 8.0), (50, 8.0))]
+    figures = totals(rows)["seen"]["before"]
+    assert figures["bit_error_rate"]["mean"] == pytest.approx(0.2)
+    assert figures["bit_error_rate"]["median"] == pytest.approx(0.15)
+    assert figures["bit_error_rate"]["worst"] == 0.5
+    assert 0.2 < figures["bit_error_rate"]["p95"] <= 0.5
+    assert figures["bit_error_rate"]["low"] < 0.2 < figures["bit_error_rate"]["high"]
+    assert figures["qr_mae"] == 5
+
+
+def test_a_wrong_text_counts_as_not_recognised():
+    rows = [result(recognised=True), result(false_read=True), result(), result(false_read=True)]
+    figures = totals(rows)["seen"]["before"]
+    assert figures["recognition_rate"]["mean"] == 0.25
+    assert figures["false_reads"] == 2
+
+
+def test_own_texts_have_wilsons_interval_and_repeated_ones_the_bootstraps():
+    own = [result(recognised=number < 6) for number in range(10)]
+    rate = totals(own)["seen"]["before"]["recognition_rate"]
+    assert (rate["low"], rate["high"]) == tuple(round(bound, 6) for bound in wilson(6, 10))
+    groups = [f"g{number // 5}" for number in range(10)]
+    repeated = [result(recognised=number < 5, text_group=group) for number, group in enumerate(groups)]
+    figures = totals(repeated)["seen"]["before"]
+    bounds = clustered_bootstrap([number < 5 for number in range(10)], groups)
+    assert (figures["recognition_rate"]["low"], figures["recognition_rate"]["high"]) == bounds
+    assert (figures["images"], figures["texts"]) == (10, 2)
+
+
+def test_unknown_truth_gives_no_bit_error_rate():
+    figures = totals([result(bit_errors=None, bits=None, qr_mae=None, severity=None)])["seen"]["before"]
+    assert "bit_error_rate" not in figures
+    assert "qr_mae" not in figures
+    mixed = totals([result(bit_errors=None, bits=None, qr_mae=None), result(bit_errors=30)])["seen"]["before"]
+    assert mixed["bit_error_rate"]["mean"] == 0.3
+    assert mixed["images"] == 2
+
+
+def test_no_rows_give_no_totals():
+    assert totals([]) == {}
+    assert headline({"scanned": {}}) == {}
+
+
+def test_the_headline_is_flat_and_named_as_designed():
+    flat = headline({"motion": totals([result(recognised=True), result(bit_errors=10)])})
+    key = "motion.seen.before"
+    assert flat[f"{key}.recognition_rate"] == 0.5
+    assert flat[f"{key}.recognition_rate.low"] < 0.5 < flat[f"{key}.recognition_rate.high"]
+    assert flat[f"{key}.bit_error_rate.mean"] == 0.05
+    statistics = {name.rsplit(".", 1)[1] for name in flat if ".bit_error_rate." in name}
+    assert statistics == {"mean", "low", "high", "median", "p95", "worst"}
+    assert flat[f"{key}.qr_mae"] == 1
+    assert flat[f"{key}.false_reads"] == 0
+    assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_figures_are_plain_json():
+    figures = totals([result(recognised=True), result()])
+    assert json.loads(json.dumps(figures)) == figures

@@ -1,0 +1,50 @@
+import dataclasses
+
+import numpy as np
+
+from qrestore.datasets.synthesis import Motion, motion_pair
+from qrestore.learning.pool import motion_pool
+
+MOTION = Motion(40, 2, (1, 2), 3, (0, 8), (0, 20), (1, 2), 0.004)
+
+
+def test_a_pool_is_its_pairs_in_order():
+    pool = motion_pool(MOTION, 1, 5)
+    assert pool.captures.shape == (5, 40, 40, 3)
+    assert pool.ideals.shape == (5, 40, 40)
+    assert pool.captures.dtype == pool.ideals.dtype == np.uint8
+    for item in range(5):
+        row, (capture, ideal) = motion_pair(MOTION, 1, "train", item, seen=item % 2 == 0)
+        assert row.seen == (item % 2 == 0)
+        np.testing.assert_array_equal(pool.captures[item], capture)
+        np.testing.assert_array_equal(pool.ideals[item], ideal)
+
+
+def test_a_larger_pool_begins_with_the_smaller():
+    np.testing.assert_array_equal(motion_pool(MOTION, 1, 8).captures[:3], motion_pool(MOTION, 1, 3).captures)
+
+
+def test_splits_have_pools_of_their_own():
+    train, validation = motion_pool(MOTION, 1, 6), motion_pool(MOTION, 1, 6, split="validation")
+    assert not np.array_equal(train.captures, validation.captures)
+    unseen = {ideal.tobytes() for ideal in train.ideals[1::2]}
+    assert unseen.isdisjoint({ideal.tobytes() for ideal in validation.ideals[1::2]})
+
+
+def test_the_fingerprint_tells_recipes_apart_and_is_the_same_for_the_same():
+    recipes = [(MOTION, 1), (MOTION, 2), (dataclasses.replace(MOTION, noise_sigma=0.01), 1)]
+    prints = [motion_pool(settings, seed, 4).fingerprint for settings, seed in recipes]
+    assert len(set(prints)) == 3
+    assert motion_pool(MOTION, 1, 4).fingerprint == prints[0]
+
+
+def test_progress_is_told():
+    told = []
+
+    def progress(items):
+        for item in items:
+            told.append(item)
+            yield item
+
+    motion_pool(MOTION, 1, 3, progress=progress)
+    assert told == [0, 1, 2]
