@@ -137,7 +137,7 @@ def test_help_names_every_command(capsys):
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     for command in ("read", "scans", "report", "check", "publish", "accept", "import-weights", "toy"):
-        assert f"\n    {command} " in out
+        assert f"\n    {command}" in out
 
 
 def test_scans_are_brought_in(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,13 @@ def turned(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
+
+
+def picture_or_reason(read: Callable[[bytes], np.ndarray], data: bytes) -> np.ndarray | str:
+    try:
+        return read(data)
+    except PictureError as error:
+        return str(error)
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes, more: bytes = b"") -> bytes:
@@ -101,13 +109,12 @@ def test_exif_turns_a_picture_of_16_bit_too(kind):
     assert upright[0, 0] < upright[-1, 0] or upright[0, -1] < upright[0, 0]
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"garbage", b"Exif\0\0garbage!", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"])
 def test_broken_exif_costs_the_orientation_or_the_picture_never_the_programme(exif):
     for read in (open_grey, open_colour):
-        try:
-            assert read(encoded(GREY, exif=exif)).shape[:2] == GREY.shape
-        except PictureError:
-            pass
+        found = picture_or_reason(read, encoded(GREY, exif=exif))
+        assert isinstance(found, str) or found.shape[:2] == GREY.shape
 
 
 def test_transparent_parts_are_white_and_half_transparent_ones_mix():
@@ -194,7 +201,8 @@ FILES = [encoded(GREY, kind, **({} if kind == "GIF" else {"exif": turned(6)})) f
 FILES += [encoded(GREY, "GIF"), encoded(GREY, "TIFF", compression="tiff_lzw")]
 
 
-@settings(deadline=None, max_examples=150)
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File Read")
+@settings(deadline=None, max_examples=150, derandomize=True)
 @given(st.sampled_from(FILES), st.data())
 def test_damage_gives_a_picture_or_a_picture_error(whole, data):
     damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))] if data.draw(st.booleans()) else whole)
@@ -203,7 +211,5 @@ def test_damage_gives_a_picture_or_a_picture_error(whole, data):
     ).items():
         if at < len(damaged):
             damaged[at] = value
-    try:
-        assert open_grey(bytes(damaged)).ndim == 2
-    except PictureError as error:
-        assert str(error)
+    found = picture_or_reason(open_grey, bytes(damaged))
+    assert found != "" if isinstance(found, str) else found.ndim == 2

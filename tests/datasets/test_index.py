@@ -115,9 +115,15 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-@pytest.mark.parametrize(
-    "spoil", [foreign, reordered, truncated, lambda path: path.write_bytes(b""), lambda path: None]
-)
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def absent(path: Path) -> None:
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("spoil", [foreign, reordered, truncated, empty, absent])
 @pytest.mark.parametrize("read", [lambda path: list(read_index(path)), read_facts])
 def test_what_is_no_index_is_refused_by_its_path(tmp_path, spoil, read):
     path = tmp_path / "index.parquet"

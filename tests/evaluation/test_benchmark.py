@@ -127,7 +127,15 @@ def other_types(path):
     pq.write_table(pa.table({name: ["text"] for name in names}), path)
 
 
-@pytest.mark.parametrize("spoil", [foreign, other_types, lambda path: path.write_bytes(b"PAR1"), lambda path: None])
+def truncated(path):
+    path.write_bytes(b"PAR1")
+
+
+def absent(path):
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("spoil", [foreign, other_types, truncated, absent])
 def test_a_file_that_holds_no_results_is_refused_by_its_path(tmp_path, spoil):
     path = tmp_path / "results.parquet"
     spoil(path)

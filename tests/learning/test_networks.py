@@ -38,7 +38,10 @@ def test_images_of_a_batch_do_not_know_each_other(blurred):
 
 
 def test_every_weight_learns(blurred):
-    for network, output in ((Deblurrer(4, 2), lambda net: net(blurred)), (Critic(4), lambda net: net(blurred, blurred))):
+    for network, output in (
+        (Deblurrer(4, 2), lambda net: net(blurred)),
+        (Critic(4), lambda net: net(blurred, blurred)),
+    ):
         output(network).square().sum().backward()
         assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
 

@@ -80,6 +80,7 @@ def with_metadata(text):
     def spoil(path):
         safetensors.torch.save_file(build(**NETWORK).state_dict(), path, {"network": text})
 
+    spoil.__name__ = text
     return spoil
 
 

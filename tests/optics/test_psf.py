@@ -94,7 +94,7 @@ def test_whole_lengths_reach_as_far_as_they_say():
 
 @pytest.mark.parametrize("value", [-1, -1e-9, float("nan")])
 def test_what_is_no_extent_is_refused(value):
-    with pytest.raises(ValueError, match="defocus_radius_px .*expected 0 or more"):
+    with pytest.raises(ValueError, match=r"defocus_radius_px .*expected 0 or more"):
         disk(value)
-    with pytest.raises(ValueError, match="motion_length_px .*expected 0 or more"):
+    with pytest.raises(ValueError, match=r"motion_length_px .*expected 0 or more"):
         motion(value, 0)

@@ -36,7 +36,7 @@ def test_corners_lie_in_the_original_whatever_the_variant(sigma):
     found = read(picture)
     assert found.step not in (None, AS_IT_IS)
     low, high = 4 * 2, (4 + 25) * 2  # version 2, two pixels a module
-    expected = np.array([(low, low), (high, low), (high, high), (low, high)]) + [90, 40]
+    expected = np.add([(low, low), (high, low), (high, high), (low, high)], (90, 40))
     np.testing.assert_allclose(np.array(found.codes[0].corners), expected, atol=4)
 
 
@@ -78,6 +78,6 @@ def test_inversion_is_its_own_inverse():
     np.testing.assert_array_equal(inverted(inverted(picture).picture).picture, picture)
 
 
-@pytest.mark.parametrize("shape", [(21, 21), (21, 1000), (1000, 21)])
+@pytest.mark.parametrize("shape", [(21, 21), (21, 150), (150, 21)])
 def test_narrow_pictures_go_through_every_variant(shape):
     assert read(np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)) == ([], None)

@@ -38,7 +38,13 @@ def test_what_a_picture_says(tmp_path, as_bytes):
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
     found = read_picture("a.png", PNG if as_bytes else path)
-    assert (found.path, found.status, found.text, found.step, found.reason) == ("a.png", "read", "hello", "as it is", None)
+    assert (found.path, found.status, found.text, found.step, found.reason) == (
+        "a.png",
+        "read",
+        "hello",
+        "as it is",
+        None,
+    )
     assert [code.text for code in found.codes] == ["hello"]
 
 

@@ -60,5 +60,5 @@ def test_a_kernel_that_does_not_fit_is_refused(shape):
 
 @pytest.mark.parametrize("ratio", [0, -1, float("nan")])
 def test_a_ratio_of_nothing_is_refused(ratio):
-    with pytest.raises(ValueError, match="noise_to_signal .*expected above 0"):
+    with pytest.raises(ValueError, match=r"noise_to_signal .*expected above 0"):
         wiener(np.zeros((21, 21)), disk(1), ratio)
