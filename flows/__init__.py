@@ -12,3 +12,5 @@ if "PREFECT_API_URL" not in os.environ and "PREFECT_PROFILE" not in os.environ:
     _home = Path(os.environ.setdefault("PREFECT_HOME", str(ROOT / ".work" / "prefect")))
     _home.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+# The first start on a busy machine makes a data base and takes longer than the 20 s that Prefect allows.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from flows import ROOT
 from flows.stage import dvc_stage, qrestore_command
 from qrestore import tracking
-from qrestore.pipeline import PipelineError
+from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 STAGES = (
     "synthesize",
@@ -50,19 +50,22 @@ def retraining() -> list[tuple[str, str, float]]:
     """
     done: list[tuple[str, str, float]] = []
 
-    def step(name: str, submit: Any) -> Any:
-        start = time.monotonic()
-        future = submit()
+    def finish(name: str, future: Any, start: float) -> Any:
         result = future.result()
         done.append((name, future.state.name, time.monotonic() - start))
         return result
 
+    start, stale = time.monotonic(), stale_stages(ROOT)
     for stage in STAGES:
-        step(stage, lambda stage=stage: dvc_stage.submit(stage))
-    step("report", lambda: qrestore_command.submit("report"))
-    published = step("publish", publish.submit)
-    advice = step("verdict", verdict.submit)
-    checked = step("live check", lambda: qrestore_command.submit("check"))
+        changed = stage in stale or any(outcome != Outcome.UNCHANGED for _, outcome, _ in done)
+        finish(stage, dvc_stage.submit(stage, known_unchanged=not changed), start)
+        start = time.monotonic()
+    check = qrestore_command.submit("check")  # beside the steps that wait for disk and data base
+    began = start
+    finish("report", qrestore_command.submit("report"), start)
+    published = finish("publish", publish.submit(), time.monotonic())
+    advice = finish("verdict", verdict.submit(), time.monotonic())
+    checked = finish("live check", check, began)
     print(_summary(done, published, advice, checked))
     return done
 

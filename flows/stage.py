@@ -10,15 +10,20 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
 from flows import ROOT
-from qrestore.pipeline import environment, run_stage
+from qrestore.pipeline import Outcome, environment, run_stage
 
 HINTS = ("To track the changes", "To enable auto staging", "git add", "dvc config core.autostage", "Use `dvc push`")
 """What DVC advises a person at the prompt, after every stage."""
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
-def dvc_stage(stage: str) -> Any:
-    """Bring a stage up to date; the state's name says what became of it (Completed, Restored, Unchanged)."""
+def dvc_stage(stage: str, known_unchanged: bool = False) -> Any:
+    """Bring a stage up to date; the state's name says what became of it (Completed, Restored, Unchanged).
+
+    `known_unchanged` : DVC has found it up to date in this run, and nothing before it has changed since.
+    """
+    if known_unchanged:
+        return Completed(name=Outcome.UNCHANGED.value, message="up to date")
     logger = get_run_logger()
 
     def log(line: str) -> None:

@@ -181,11 +181,11 @@ def test_what_is_no_picture_is_refused(data):
         open_grey(data)
 
 
-def test_a_colour_space_that_pillow_cannot_convert_is_refused():
+def test_a_colour_space_that_pillow_hardly_converts_never_stops_the_programme():
     picture = encoded(Image.new("LAB", (30, 30)), "TIFF")
     for read in (open_grey, open_colour):
-        with pytest.raises(PictureError):
-            read(picture)
+        found = picture_or_reason(read, picture)
+        assert isinstance(found, str) or found.shape[:2] == (30, 30)
 
 
 def test_missing_file_and_folder_are_told_apart(tmp_path):

@@ -80,7 +80,7 @@ def _read(arguments: argparse.Namespace) -> int:
     unread = 0
     sources = list(_sources(arguments.paths, bad_paths))
     for line in bad_paths:
-        _fail(line)
+        _fail(_printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
         found = read_picture(path, source)
         unread += found.status == "unread"
@@ -88,9 +88,11 @@ def _read(arguments: argparse.Namespace) -> int:
             tqdm.write(json.dumps(found.to_json(), ensure_ascii=False))
         elif found.status == "read":
             for code in found.codes:
-                tqdm.write(f"{path}: {_printable(code.text)}" if len(sources) > 1 else _printable(code.text))
+                tqdm.write(
+                    f"{_printable(path)}: {_printable(code.text)}" if len(sources) > 1 else _printable(code.text)
+                )
         else:
-            tqdm.write(f"{path}: unread: {found.reason}", file=sys.stderr)
+            tqdm.write(f"{_printable(path)}: unread: {found.reason}", file=sys.stderr)
     return USAGE if bad_paths else UNREAD if unread else OK
 
 
@@ -132,9 +134,11 @@ def _report(_: argparse.Namespace) -> int:
 
 
 def _check(_: argparse.Namespace) -> int:
+    from qrestore.evaluation.benchmark import pin_threads
     from qrestore.evaluation.live import check
     from qrestore.stages import METRICS, MODELS, SYNTHETIC
 
+    pin_threads()
     outcome = check({data: SYNTHETIC / data / "test.parquet" for data in ("defocus", "motion")}, METRICS, MODELS)
     print(outcome.text)
     return OK if outcome.agrees else UNREAD

@@ -41,7 +41,7 @@ def load_section(path: Path, section: str, kind: type[T]) -> T:
         value = value[key]
     try:
         # JSON has lists and string keys only; pydantic's strict JSON mode makes tuples and integers of them.
-        loaded = TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+        loaded = TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join([section, *(str(part) for part in first["loc"])])
@@ -55,10 +55,11 @@ def load_section(path: Path, section: str, kind: type[T]) -> T:
 def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file, in which 1e-3 is a number."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the root of the repository") from None
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
 
 

@@ -1,7 +1,9 @@
 """From a file, or the bytes of one, to a picture: the one door through which foreign images come in."""
 
 import io
+import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,22 +37,24 @@ def open_grey(source: Path | bytes) -> Grey8:
     PictureError
         Missing, empty, truncated, not an image, too small or too large.
     """
-    with _opened(source) as image:
-        if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
-            rgba = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-            return _stretched(np.asarray(image, np.float64))
-        return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+    return _converted(source, _grey)
 
 
 def open_colour(source: Path | bytes) -> NDArray[np.uint8]:
     """Read a picture as (height, width, 3) RGB uint8; raises as `open_grey`."""
-    with _opened(source) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    return _converted(source, lambda image: np.asarray(image.convert("RGB")))
 
 
-def _opened(source: Path | bytes) -> Image.Image:
+def _grey(image: Image.Image) -> Grey8:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _stretched(np.asarray(image, np.float64))
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(image.convert("L"))
+
+
+def _converted(source: Path | bytes, convert: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     stream: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with warnings.catch_warnings():
@@ -66,8 +70,9 @@ def _opened(source: Path | bytes) -> Image.Image:
             raise PictureError(
                 f"{width} x {height} px: too small for any QR code, which needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"
             )
-        image.load()
-        return image
+        with image:
+            image.load()
+            return convert(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise PictureError("no such file: check the path") from None
     except IsADirectoryError:
@@ -78,7 +83,7 @@ def _opened(source: Path | bytes) -> Image.Image:
         raise PictureError("not an image of a known format: convert it to PNG or JPEG") from None
     except Image.DecompressionBombError:
         raise PictureError(f"more than {MAX_MEGAPIXELS} megapixels: scale it down") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, ArithmeticError) as error:
         if isinstance(error, PictureError):
             raise
         raise PictureError(f"truncated or damaged ({error}): get a whole copy") from None

@@ -74,7 +74,7 @@ def test_a_name_in_a_subfolder_is_no_pattern(tmp_path):
     rows = [{"file": "photo[1].png", "text": "hello"}]
     collect(scans(tmp_path / "scans", rows, {"sub/photo[1].png": PNG}), tmp_path / "inbox")
     stars = scans(tmp_path / "stars", [{"file": "*.png", "text": "hello"}], {"sub/photo.png": PNG})
-    with pytest.raises(ScanError, match="not in the folder"):
+    with pytest.raises(ScanError, match="out of the folder"):
         collect(stars, tmp_path / "inbox")
 
 
@@ -148,7 +148,7 @@ def test_a_table_reaches_no_file_outside_its_folder(tmp_path, name):
     (tmp_path / "secret.png").write_bytes(PNG)
     name = name.format(absolute=tmp_path / "secret.png")
     folder = scans(tmp_path / "scans", [{"file": name, "text": "hello"}], {"sub/x.png": PNG})
-    with pytest.raises(ScanError, match="not in the folder"):
+    with pytest.raises(ScanError, match="out of the folder"):
         collect(folder, tmp_path / "inbox")
 
 

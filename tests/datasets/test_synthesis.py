@@ -145,13 +145,14 @@ def test_seen_rows_use_the_contents_of_the_pool(contents):
     assert len({row.text for row, _ in test}) == contents
     assert all(row.seen and row.subset == "seen" for row, _ in test)
     pool = motion_pool(settings, 8, 4 * contents)
-    trained = {ideal.tobytes() for ideal in pool.ideals[::2]}
+    blocks = pool.ideals.reshape(4, contents, -1)
+    trained = {ideal.tobytes() for ideal in blocks[::2].reshape(2 * contents, -1)}
     assert {ideal.tobytes() for _, (_, ideal) in test} == trained
-    assert trained.isdisjoint({ideal.tobytes() for ideal in pool.ideals[1::2]})
+    assert trained.isdisjoint({ideal.tobytes() for ideal in blocks[1::2].reshape(2 * contents, -1)})
 
 
 def test_seen_rows_share_contents_not_captures():
-    rows = [motion_row(MOTION, 8, split, item, seen=True) for split in ("train", "test") for item in (0, 3)]
+    rows = [motion_row(MOTION, 8, split, item, seen=True) for split in ("validation", "test") for item in (0, 6)]
     assert len({row.text for row in rows}) == 1
     assert len({row.capture for row in rows}) == 4
 

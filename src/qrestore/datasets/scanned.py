@@ -39,7 +39,12 @@ def collect(folder: Path, inbox: Path) -> tuple[Path, int]:
     """
     rows = _truth(folder)
     pictures = {row["file"]: _find(folder, row["file"]) for row in rows}
-    identity = digest([[row["file"], row["text"], digest(pictures[row["file"]].read_bytes())] for row in rows])
+    identity = digest(
+        [
+            [row["file"], row["text"], row.get("text_group") or "", digest(pictures[row["file"]].read_bytes())]
+            for row in rows
+        ]
+    )
     target = inbox / identity[:16]
     if target.exists():
         return target, len(rows)
@@ -106,8 +111,10 @@ def _truth(folder: Path) -> list[dict[str, str]]:
 
 
 def _find(folder: Path, name: str) -> Path:
-    candidates = [folder / name, folder / "images" / name, *sorted(folder.glob(f"*/{name}"))]
-    for path in candidates:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ScanError(f"{folder}: {name} in {TRUTH} leads out of the folder; name it from within the folder")
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    for path in (at / name for at in (folder, folder / "images", *inner)):
         if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
             return path
     raise ScanError(f"{folder}: {name} stands in {TRUTH} but not in the folder")

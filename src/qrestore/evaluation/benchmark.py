@@ -152,6 +152,9 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
 def read_results(path: Path) -> list[Result]:
     """Read results; raises ValueError for a file that holds none."""
     try:
-        return [Result(**row) for row in pq.read_table(path, schema=SCHEMA).to_pylist()]
-    except (OSError, pa.ArrowInvalid, TypeError) as error:
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise pa.ArrowInvalid("another format")
+        return [Result(**row) for row in table.to_pylist()]
+    except (OSError, pa.ArrowInvalid) as error:
         raise ValueError(f"{path}: no readable results ({error}); make them again with `make evidence`") from None

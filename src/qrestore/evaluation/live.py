@@ -7,6 +7,8 @@ models still do on this machine what their figures say.
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName
 from qrestore.evaluation.benchmark import Result, Task, measure, read_results
@@ -44,8 +46,11 @@ def check(sets: dict[DataName, Path], metrics: Path, models: Path) -> LiveCheck:
         committed = {(row.item, row.restorer): row for row in read_results(metrics / f"{data}.parquet")}
         rows = list(read_index(index))
         found: list[tuple[Result, Result]] = []
-        for row in rows[:: max(1, len(rows) // PICTURES)][:PICTURES]:
+        chosen = np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))
+        for row in (rows[number] for number in chosen):
             for now in measure(Task(row, models, RESTORERS[data]))[0]:
+                if (now.item, now.restorer) not in committed:
+                    raise ValueError(f"{metrics / data}.parquet: no row of {now.name}; `make evidence` measures all")
                 found.append((now, committed[now.item, now.restorer]))
         for restorer in RESTORERS[data]:
             pairs = [pair for pair in found if pair[0].restorer == restorer]

@@ -170,7 +170,7 @@ class _Run:
         history = folder / "history.csv"
         new = not history.exists()
         with history.open("a", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow(Progress._fields)
             writer.writerow(progress)

@@ -36,9 +36,11 @@ def motion_pool(
     split: Split = "train",
     progress: Callable[[range], Iterator[int]] = iter,
 ) -> Pool:
-    """Render a pool of the `motion` set: every second item one of the seen contents, the others a new one each."""
+    """Render a pool of the `motion` set: all seen contents, then as many new ones, and so on."""
     captures = np.empty((count, settings.side_px, settings.side_px, 3), np.uint8)
     ideals = np.empty((count, settings.side_px, settings.side_px), np.uint8)
     for item in progress(range(count)):
-        _, (captures[item], ideals[item]) = motion_pair(settings, seed, split, item, seen=item % 2 == 0)
+        _, (captures[item], ideals[item]) = motion_pair(
+            settings, seed, split, item, seen=item // settings.seen_contents % 2 == 0
+        )
     return Pool(captures, ideals)

@@ -31,12 +31,14 @@ def read_network(path: Path) -> dict[str, object]:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            network: dict[str, object] = json.loads((file.metadata() or {})[_KEY])
-            return network
+            network = json.loads((file.metadata() or {})[_KEY])
     except FileNotFoundError:
         raise ValueError(f"{path}: no such weights file; `git restore models` brings the shipped ones back") from None
     except (safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: no weights file of qrestore ({error})") from None
+    if not isinstance(network, dict):
+        raise ValueError(f"{path}: no weights file of qrestore (network {network!r})")
+    return network
 
 
 def load_network(path: Path) -> nn.Module:
@@ -49,9 +51,9 @@ def load_network(path: Path) -> nn.Module:
     """
     network = read_network(path)
     sizes = {key: value for key, value in network.items() if key != "architecture"}
-    module = build(str(network.get("architecture")), **sizes)
     try:
+        module = build(str(network.get("architecture")), **sizes)
         module.load_state_dict(safetensors.torch.load_file(path))
-    except (RuntimeError, safetensors.SafetensorError) as error:
+    except (RuntimeError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(f"{path}: tensors do not fit {network} ({str(error).splitlines()[0]})") from None
     return module.eval()

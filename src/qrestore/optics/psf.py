@@ -50,7 +50,7 @@ def motion(motion_length_px: float, motion_angle_deg: float) -> Psf:
 
 
 def _subsample_centres(taps: int) -> NDArray[np.float64]:
-    return (np.arange(taps * _SUBSAMPLES) + 0.5) / _SUBSAMPLES - taps / 2
+    return (np.arange(taps * _SUBSAMPLES) - (taps * _SUBSAMPLES - 1) / 2) / _SUBSAMPLES
 
 
 def _area_mean(fine: NDArray[np.float64]) -> Psf:

@@ -85,7 +85,11 @@ def _best_cut(values: np.ndarray, positive: np.ndarray) -> float:
     order = np.argsort(values, kind="stable")
     ordered, is_positive = values[order], positive[order]
     errors = np.concatenate([[0], np.cumsum(is_positive)]) + np.concatenate([np.cumsum(~is_positive[::-1])[::-1], [0]])
-    inner = np.flatnonzero(errors[1:-1] == errors[1:-1].min())
+    between = np.flatnonzero(np.diff(ordered) > 0)
+    if not between.size:
+        return float(ordered[0])
+    counts = errors[1:-1][between]
+    inner = between[counts == counts.min()]
     at = inner[len(inner) // 2]
     return float((ordered[at] + ordered[at + 1]) / 2)
 

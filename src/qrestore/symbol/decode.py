@@ -72,6 +72,9 @@ def _undo_guess(text: str) -> str:
     return text
 
 
+_FIRST_CORNER = {"UP": 0, "RIGHT": 1, "DOWN": 2, "LEFT": 3}
+
+
 def _pyzbar() -> Reader:
     from pyzbar import pyzbar
 
@@ -80,8 +83,10 @@ def _pyzbar() -> Reader:
         for code in pyzbar.decode(picture, symbols=[pyzbar.ZBarSymbol.QRCODE]):
             # zbar gives a text in UTF-8, never the symbol's own bytes.
             text = _undo_guess(code.data.decode(errors="replace"))
-            corners = tuple((float(p.x), float(p.y)) for p in code.polygon)
-            codes.append(Code(text, text.encode(), "pyzbar", corners))
+            first = _FIRST_CORNER.get(code.orientation, 0)
+            around = [(float(p.x), float(p.y)) for p in code.polygon][::-1]  # zbar goes counter-clockwise
+            around = around[-1:] + around[:-1]
+            codes.append(Code(text, text.encode(), "pyzbar", tuple(around[first:] + around[:first])))
         return codes
 
     return read

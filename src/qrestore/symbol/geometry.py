@@ -55,7 +55,9 @@ def module_matrix(text: str, symbol_version: int, level: Level, mask: int | None
         The text does not fit.
     """
     try:
-        symbol = segno.make_qr(text, version=symbol_version, error=level, mask=mask, boost_error=False)
+        symbol = segno.make_qr(
+            text, version=symbol_version, error=level, mask=mask, boost_error=False, encoding="utf-8"
+        )
     except segno.DataOverflowError:
         room = byte_capacity(symbol_version, level)
         raise ValueError(f"text of {len(text.encode())} bytes; version {symbol_version}-{level} holds {room}") from None
