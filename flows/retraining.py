@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed
 
 from flows import ROOT
 from flows.stage import dvc_stage, qrestore_command
@@ -39,19 +40,33 @@ def verdict() -> str:
     return tracking.judge(ROOT).text
 
 
-@flow(name="retraining", log_prints=False)
-def retraining() -> list[tuple[str, str, float]]:
+class StepFailedError(RuntimeError):
+    """A step ended in a failed state; the message is the state's."""
+
+
+@flow(name="retraining")
+def retraining() -> Any:
     """Run every stage in order, then report, publish, judge and check.
 
-    Returns
-    -------
-    (step, what became of it, seconds) of each. A failed step fails the flow; what stands before it
-    stays.
+    A failed step fails the flow with its message; the steps after it do not run, what stands before
+    it stays.
     """
     done: list[tuple[str, str, float]] = []
+    try:
+        print(_steps(done))
+    except (StepFailedError, PipelineError) as error:
+        return Failed(message=str(error))
+    return Completed(message=", ".join(f"{name}: {outcome}" for name, outcome, _ in done))
+
+
+def _steps(done: list[tuple[str, str, float]]) -> str:
+    """Run the steps, append (step, what became of it, seconds) of each to `done`, return the summary."""
 
     def finish(name: str, future: Any, start: float) -> Any:
-        result = future.result()
+        try:
+            result = future.result()
+        except Exception as error:  # whatever a task raises, the flow ends with its message
+            raise StepFailedError(str(error)) from error
         done.append((name, future.state.name, time.monotonic() - start))
         return result
 
@@ -66,8 +81,7 @@ def retraining() -> list[tuple[str, str, float]]:
     published = finish("publish", publish.submit(), time.monotonic())
     advice = finish("verdict", verdict.submit(), time.monotonic())
     checked = finish("live check", check, began)
-    print(_summary(done, published, advice, checked))
-    return done
+    return _summary(done, published, advice, checked)
 
 
 def _summary(done: list[tuple[str, str, float]], published: tracking.Published, advice: str, checked: str) -> str:
@@ -88,9 +102,12 @@ def _summary(done: list[tuple[str, str, float]], published: tracking.Published, 
 def main() -> int:
     """Run the flow; the last line says what failed, if anything did."""
     try:
-        retraining()
-    except (PipelineError, RuntimeError, OSError, ValueError) as error:
+        state: Any = retraining(return_state=True)
+    except (PipelineError, RuntimeError) as error:  # no flow could be started
         print(f"retraining failed: {error}", file=sys.stderr)
+        return 1
+    if not state.is_completed():
+        print(f"retraining failed: {state.message}", file=sys.stderr)
         return 1
     return 0
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from flows import ROOT
-from qrestore.pipeline import Outcome, environment, run_stage
+from qrestore.pipeline import Outcome, PipelineError, environment, run_stage
 
 HINTS = ("To track the changes", "To enable auto staging", "git add", "dvc config core.autostage", "Use `dvc push`")
 """What DVC advises a person at the prompt, after every stage."""
@@ -30,19 +30,16 @@ def dvc_stage(stage: str, known_unchanged: bool = False) -> Any:
         if line.strip() and not line.strip().startswith(HINTS):
             logger.info("%s", line)
 
-    done = run_stage(ROOT, stage, log)
+    try:
+        done = run_stage(ROOT, stage, log)
+    except PipelineError as error:
+        return Failed(message=str(error))  # the stage has told its story; a traceback of ours adds nothing
     return Completed(name=done.outcome.value, message=f"{done.seconds:.1f} s")
 
 
 @task(task_run_name="{command}", cache_policy=NO_CACHE, persist_result=False)
-def qrestore_command(command: str) -> str:
-    """Run a `qrestore` command; return what it printed.
-
-    Raises
-    ------
-    RuntimeError
-        It failed; the message is its last line.
-    """
+def qrestore_command(command: str) -> Any:
+    """Run a `qrestore` command; return what it printed, or a failed state with its last line."""
     logger, start = get_run_logger(), time.monotonic()
     call = [sys.executable, "-m", "qrestore", command]
     done = subprocess.run(call, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
@@ -50,6 +47,6 @@ def qrestore_command(command: str) -> str:
         logger.info("%s", line)
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise RuntimeError(f"qrestore {command} failed: {lines[-1] if lines else 'no output'}")
+        return Failed(message=f"qrestore {command} failed: {lines[-1] if lines else 'no output'}")
     logger.info("%.1f s", time.monotonic() - start)
     return done.stdout.strip()

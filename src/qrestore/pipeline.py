@@ -90,27 +90,37 @@ def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _:
     before, start = _state(root, stage), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         witness = Path(folder) / "ran"
-        command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
-        with subprocess.Popen(
-            command,
-            cwd=root,
-            env={**environment(), "QRESTORE_WITNESS": str(witness)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            lines = []
-            for line in process.stdout:
-                lines.append(line.rstrip())
-                on_line(line.rstrip())
-        if process.returncode:
-            raise PipelineError(f"stage {stage} failed: {_cause(lines)}; repeat it with `dvc repro {stage}`")
+        try:
+            _repro(root, stage, {**environment(), "QRESTORE_WITNESS": str(witness)}, on_line)
+        except BaseException:
+            _bring_back(root, stage)
+            raise
         ran = witness.exists()
     changed = _state(root, stage) != before
     outcome = Outcome.COMPLETED if ran else Outcome.RESTORED if changed else Outcome.UNCHANGED
     return StageRun(stage, outcome, time.monotonic() - start)
+
+
+def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str], None]) -> None:
+    command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    pipe, lines = subprocess.PIPE, []
+    with subprocess.Popen(
+        command, cwd=root, env=env, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            on_line(line.rstrip())
+    if process.returncode:
+        raise PipelineError(f"stage {stage} failed: {_cause(lines)}; repeat it with `dvc repro {stage}`")
+
+
+def _bring_back(root: Path, stage: str) -> None:
+    """Restore the committed outputs that DVC deleted before a stage which then failed: shipped weights stay."""
+    entry = _lock(root)["stages"].get(stage, {}) if (root / "dvc.lock").exists() else {}
+    for out in entry.get("outs", []):
+        if not (root / out["path"]).exists():
+            subprocess.run(["git", "restore", "--", out["path"]], cwd=root, capture_output=True, check=False)
 
 
 def wait_for_lock(root: Path, patience_s: float = _LOCK_PATIENCE_S) -> None:

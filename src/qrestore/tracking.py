@@ -18,6 +18,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.models.model import ModelInfo
 
 from qrestore.config import load_section, read_yaml
 from qrestore.pipeline import dataset_digest, evidence_digest, git_commit
@@ -86,18 +87,18 @@ def publish(root: Path) -> Published:
     with _run(tags) as run_id:
         mlflow.log_params(dict(_flat(read_yaml(root / "params.yaml"))))
         flat = {key: value for key, value in {**summary, **timing}.items() if value is not None}
-        mlflow.log_metrics({**flat, **_headline(figures(flat))})
         for name in ("models/metrics", "models/thresholds", "data/reports", "reports"):
             if (root / name).is_dir():
                 mlflow.log_artifacts(str(root / name), name)
-        source = _log_model(root)
+        model = _log_model(root)
+        mlflow.log_metrics({**flat, **_headline(figures(flat))}, model_id=model.model_id)
     try:
         store.create_registered_model(MODEL, description="Restores motion-blurred QR symbols ([cgan]).")
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     card = (root / "models/README.md").read_text(encoding="utf-8")
-    version = mlflow.register_model(source, MODEL, tags={**tags, "review": "pending"})
+    version = mlflow.register_model(model.model_uri, MODEL, tags={**tags, "review": "pending"})
     store.update_model_version(MODEL, version.version, card)
     store.set_registered_model_alias(MODEL, "challenger", version.version)
     return Published(MODEL, str(version.version), run_id, new=True)
@@ -137,13 +138,13 @@ def _headline(found: Figures) -> dict[str, float]:
     return {name: getattr(found, name) for name in names}
 
 
-def _log_model(root: Path) -> str:
-    """Log the model with its code and weights; return its address."""
+def _log_model(root: Path) -> ModelInfo:
+    """Log the model with its code and weights."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     pictures = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, 3))])
-    logged = mlflow.pyfunc.log_model(
+    logged: ModelInfo = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(root / "src/qrestore/serving.py"),
         artifacts={"weights": str(root / "models" / f"{MODEL}.safetensors")},
@@ -152,7 +153,7 @@ def _log_model(root: Path) -> str:
         input_example=np.zeros((2, 80, 80, 3), np.float32),
         pip_requirements=_requirements(root),
     )
-    return str(logged.model_uri)
+    return logged
 
 
 def _requirements(root: Path) -> list[str]:

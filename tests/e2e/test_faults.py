@@ -59,6 +59,18 @@ def test_an_outcome_is_read_from_lock_and_outputs(toy: Toy, tmp_path: Path, monk
         run_stage(here.root, "nonsense")
 
 
+def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Toy(tmp_path / "failed", "")
+    clone(toy.root, here.root, edited=False)
+    monkeypatch.setenv("PYTHONPATH", str(here.root / "src"))
+    here.run("dvc", "repro", "validate@synthetic")
+    engine = here.root / "src/qrestore/learning/engine.py"
+    engine.write_text(engine.read_text() + "\nraise OSError('no room left')\n")
+    with pytest.raises(PipelineError, match=r"train@qr-deblurrer failed: .*no room left"):
+        run_stage(here.root, "train@qr-deblurrer")
+    assert here.run("git", "status", "--porcelain", "models").stdout == ""
+
+
 def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -> None:
     here = Toy(tmp_path / "accept", "")
     clone(toy.root, here.root, edited=False)

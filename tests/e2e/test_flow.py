@@ -85,6 +85,7 @@ def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_pat
     output = broken.flow(check=False)
     assert "retraining failed: stage validate@synthetic failed" in output
     assert "expect_column_values_to_be_between" in output
+    assert "Traceback" not in output
     assert "test.parquet" in output
     assert not (broken.root / ".mlflow").exists()
     assert broken.run("git", "status", "--porcelain", "models").stdout == ""
