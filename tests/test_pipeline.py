@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qrestore.pipeline import PipelineError, _cause, _state, evidence_digest, overlay
+from qrestore.pipeline import PipelineError, _cause, _state, evidence_digest
 
 LOCK = """schema: '2.0'
 stages:
@@ -42,17 +42,6 @@ def test_state_sees_a_file_that_was_written_again(tmp_path: Path) -> None:
     (tmp_path / "data" / "new").replace(tmp_path / "data" / "file")
     assert _state(tmp_path, "synthesize") != before
     assert _state(tmp_path, "never ran") is None
-
-
-def test_overlay_replaces_leaves_and_refuses_unknown_keys(tmp_path: Path) -> None:
-    params, over = tmp_path / "params.yaml", tmp_path / "over.yaml"
-    params.write_text("a:\n  b: 1 # meaning\n  c: [1, 2]\n")
-    over.write_text("a:\n  c:\n  - 3\n")
-    overlay(params, over)
-    assert params.read_text() == "a:\n  b: 1 # meaning\n  c:\n  - 3\n"
-    over.write_text("a:\n  d: 1\n")
-    with pytest.raises(PipelineError, match=r"a\.d is no key"):
-        overlay(params, over)
 
 
 def test_the_stages_own_error_is_the_cause() -> None:

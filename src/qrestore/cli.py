@@ -154,7 +154,7 @@ def _publish(_: argparse.Namespace) -> int:
 
 
 def _accept(arguments: argparse.Namespace) -> int:
-    from qrestore.pipeline import accept
+    from qrestore.rehearsal import accept
 
     print(accept(Path(), arguments.stage))
     return OK
@@ -173,7 +173,7 @@ def _import_weights(arguments: argparse.Namespace) -> int:
 def _toy(_: argparse.Namespace) -> int:
     import subprocess
 
-    from qrestore.pipeline import in_clone, toy_clone
+    from qrestore.rehearsal import in_clone, toy_clone
 
     with toy_clone(Path()) as target:
         return subprocess.run([sys.executable, "-m", "flows.retraining"], cwd=target, env=in_clone(target)).returncode

@@ -1,4 +1,4 @@
-"""DVC from outside: run one stage and learn what became of it, quote digests, rehearse in a clone.
+"""DVC from outside: run one stage and learn what became of it, quote digests.
 
 Everything is read from `dvc.yaml`, `dvc.lock` and the outputs themselves; the `dvc` package is never
 imported, only its command called.
@@ -7,13 +7,11 @@ imported, only its command called.
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -63,13 +61,13 @@ def environment() -> dict[str, str]:
 
 def stage_names(root: Path) -> list[str]:
     """Names of all stages, as `dvc.yaml` orders them."""
-    return _dvc(root, "stage", "list", "--name-only").split()
+    return dvc(root, "stage", "list", "--name-only").split()
 
 
 def stale_stages(root: Path) -> frozenset[str]:
     """Names of the stages that `dvc status` finds changed: one call; asking one by one takes a second each."""
     wait_for_lock(root)
-    return frozenset(json.loads(_dvc(root, "status", "--json")))
+    return frozenset(json.loads(dvc(root, "status", "--json")))
 
 
 def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _: None) -> StageRun:
@@ -117,7 +115,7 @@ def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str],
 
 def _bring_back(root: Path, stage: str) -> None:
     """Restore the committed outputs that DVC deleted before a stage which then failed: shipped weights stay."""
-    entry = _lock(root)["stages"].get(stage, {}) if (root / "dvc.lock").exists() else {}
+    entry = read_lock(root)["stages"].get(stage, {}) if (root / "dvc.lock").exists() else {}
     for out in entry.get("outs", []):
         if not (root / out["path"]).exists():
             subprocess.run(["git", "restore", "--", out["path"]], cwd=root, capture_output=True, check=False)
@@ -160,113 +158,27 @@ def dataset_digest(root: Path) -> str:
 
 def git_commit(root: Path) -> str:
     """Commit of the work tree, with `-dirty` if tracked files differ from it."""
-    commit = _call(root, "git", "rev-parse", "HEAD").strip()
-    dirty = _call(root, "git", "status", "--porcelain", "--untracked-files=no").strip()
+    commit = call(root, "git", "rev-parse", "HEAD").strip()
+    dirty = call(root, "git", "status", "--porcelain", "--untracked-files=no").strip()
     return f"{commit}-dirty" if dirty else commit
-
-
-def clone(root: Path, target: Path, *, edited: bool) -> None:
-    """Clone the repository into an empty folder, at HEAD or, if `edited`, as the work tree stands."""
-    _call(root, "git", "clone", "--quiet", "--no-hardlinks", str(root), str(target))
-    if not edited:
-        return
-    for name in _call(root, "git", "ls-files", "-z", "--deleted").split("\0"):
-        if name:
-            (target / name).unlink(missing_ok=True)
-    for name in _call(root, "git", "ls-files", "-z", "--modified", "--others", "--exclude-standard").split("\0"):
-        if name and (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
-
-
-def overlay(params: Path, over: Path) -> None:
-    """Replace in `params` every value that `over` gives; a key that `params` lacks is refused."""
-    yaml = YAML()
-    base = yaml.load(params.read_text(encoding="utf-8"))
-    _merge(base, yaml.load(over.read_text(encoding="utf-8")), over.name)
-    with params.open("w", encoding="utf-8") as file:
-        yaml.dump(base, file)
-
-
-@contextmanager
-def toy_clone(root: Path, *, edited: bool = True) -> Iterator[Path]:
-    """Yield a temporary clone at toy size, committed, so that it is clean; the toy values are `tests/toy.yaml`."""
-    with tempfile.TemporaryDirectory(prefix="qrestore-toy-") as folder:
-        target = Path(folder) / "qrestore"
-        clone(root, target, edited=edited)
-        overlay(target / "params.yaml", target / "tests" / "toy.yaml")
-        commit_all(target, "Toy size")
-        yield target
-
-
-def commit_all(root: Path, message: str) -> None:
-    """Commit everything in a clone of ours."""
-    _call(root, "git", "add", "--all")
-    identity = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost")
-    _call(root, "git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
-
-
-def in_clone(target: Path) -> dict[str, str]:
-    """Environment in which a clone's own sources are imported, not the installed ones."""
-    return {**environment(), "PYTHONPATH": str(target / "src")}
-
-
-def accept(root: Path, stage: str) -> str:
-    """Accept an edit of code that does not change what a stage computes.
-
-    The stage is run at toy size before (HEAD) and after (work tree); only if every output is equal
-    to the bit is the edit committed to `dvc.lock`, and a line added to CHANGELOG.md.
-
-    Raises
-    ------
-    PipelineError
-        The outputs differ, a run failed, or more than code has changed: toy size says nothing then.
-    """
-    _only_code_changed(root, stage)
-    before, after = (_rehearse(root, stage, edited=edited) for edited in (False, True))
-    if different := sorted(name for name in before | after if before.get(name) != after.get(name)):
-        raise PipelineError(f"{stage}: the edit changes {', '.join(different)}: run the stage (`dvc repro {stage}`)")
-    _dvc(root, "commit", "--force", stage)
-    line = f"- Accepted at toy size: an edit of what `{stage}` depends on leaves its outputs as they were.\n"
-    changelog = root / "CHANGELOG.md"
-    text = changelog.read_text(encoding="utf-8")
-    heading = "## Unreleased\n\n"
-    changelog.write_text(text.replace(heading, heading + line, 1), encoding="utf-8")
-    return line.strip()
 
 
 def commit_stage(root: Path, stage: str) -> None:
     """Write the present outputs of a stage into `dvc.lock` (weights brought from elsewhere, checked by the caller)."""
-    _dvc(root, "commit", "--force", stage)
-
-
-def _only_code_changed(root: Path, stage: str) -> None:
-    status: dict[str, Any] = json.loads(_dvc(root, "status", "--json", stage))
-    changes = [change for changes in status.values() for change in changes if isinstance(change, dict)]
-    paths = {path for change in changes for kind in ("changed deps", "changed outs") for path in change.get(kind, {})}
-    if other := sorted(path for path in paths if not path.startswith("src/")):
-        raise PipelineError(f"{stage}: {', '.join(other)} changed, not code alone: run the stage (`dvc repro {stage}`)")
-
-
-def _rehearse(root: Path, stage: str, *, edited: bool) -> dict[str, str]:
-    """Output hashes of a stage at toy size."""
-    with toy_clone(root, edited=edited) as target:
-        _call(target, "dvc", "repro", stage, env=in_clone(target))
-        lock = _lock(target)["stages"]
-        names = [name for name in lock if name == stage or name.startswith(f"{stage}@")]
-        return {out["path"]: out["md5"] for name in names for out in lock[name]["outs"]}
+    dvc(root, "commit", "--force", stage)
 
 
 def _outputs_digest(root: Path, stages: tuple[str, ...]) -> str:
     outputs = {
         name: {out["path"]: out["md5"] for out in entry.get("outs", [])}
-        for name, entry in _lock(root)["stages"].items()
+        for name, entry in read_lock(root)["stages"].items()
         if name.split("@")[0] in stages
     }
     return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
 
 
-def _lock(root: Path) -> Any:
+def read_lock(root: Path) -> Any:
+    """Read `dvc.lock`; raises PipelineError if it is missing."""
     path = root / "dvc.lock"
     if not path.exists():
         raise PipelineError(f"{path} is missing: `git checkout dvc.lock`, or `dvc repro` to make everything")
@@ -275,7 +187,7 @@ def _lock(root: Path) -> Any:
 
 def _state(root: Path, stage: str) -> object:
     """Lock entry of a stage, and identity of every file that it put out."""
-    entry = _lock(root)["stages"].get(stage) if (root / "dvc.lock").exists() else None
+    entry = read_lock(root)["stages"].get(stage) if (root / "dvc.lock").exists() else None
     if entry is None:
         return None
     files = []
@@ -287,21 +199,19 @@ def _state(root: Path, stage: str) -> object:
     return json.dumps(entry, sort_keys=True), files
 
 
-def _merge(base: Any, over: Any, name: str, prefix: str = "") -> None:
-    for key, value in over.items():
-        if key not in base:
-            raise PipelineError(f"{name}: {prefix}{key} is no key of params.yaml")
-        if isinstance(value, Mapping) and isinstance(base[key], Mapping):
-            _merge(base[key], value, name, f"{prefix}{key}.")
-        else:
-            base[key] = value
+def dvc(root: Path, *arguments: str) -> str:
+    """Call DVC; return what it printed; raises as `call`."""
+    return call(root, "dvc", "--wait-for-lock", *arguments)
 
 
-def _dvc(root: Path, *arguments: str) -> str:
-    return _call(root, "dvc", "--wait-for-lock", *arguments)
+def call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
+    """Call a program in `root`; return its standard output.
 
-
-def _call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
+    Raises
+    ------
+    PipelineError
+        It failed; the message is its own last word.
+    """
     done = subprocess.run(command, cwd=root, env=env or environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()

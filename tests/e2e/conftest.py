@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qrestore.pipeline import commit_all, in_clone, toy_clone
+from qrestore.rehearsal import commit_all, in_clone, toy_clone
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qrestore.pipeline import PipelineError, clone, in_clone, run_stage, wait_for_lock
+from qrestore.pipeline import PipelineError, run_stage, wait_for_lock
+from qrestore.rehearsal import clone, in_clone
 from tests.e2e.conftest import Toy
 
 pytestmark = pytest.mark.slow
@@ -65,7 +66,8 @@ def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, mon
     monkeypatch.setenv("PYTHONPATH", str(here.root / "src"))
     here.run("dvc", "repro", "validate@synthetic")
     engine = here.root / "src/qrestore/learning/engine.py"
-    engine.write_text(engine.read_text() + "\nraise OSError('no room left')\n")
+    broken = "    raise OSError('no room left')\n    first = run.resume(checkpoints)"
+    engine.write_text(engine.read_text().replace("    first = run.resume(checkpoints)", broken))
     with pytest.raises(PipelineError, match=r"train@qr-deblurrer failed: .*no room left"):
         run_stage(here.root, "train@qr-deblurrer")
     assert here.run("git", "status", "--porcelain", "models").stdout == ""

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from flows.retraining import STAGES
-from qrestore.pipeline import clone, evidence_digest
+from qrestore.pipeline import evidence_digest
+from qrestore.rehearsal import clone
 from tests.e2e.conftest import Toy
 
 pytestmark = pytest.mark.slow

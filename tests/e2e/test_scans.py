@@ -6,7 +6,7 @@ import pytest
 
 from qrestore.datasets.index import read_facts
 from qrestore.files import read_json
-from qrestore.pipeline import clone
+from qrestore.rehearsal import clone
 from tests.e2e.conftest import Toy
 
 pytestmark = pytest.mark.slow
