@@ -11,16 +11,15 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 .PHONY: help setup run test test-slow check format ui scans accept import-weights evidence toy reading browser
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s@
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv from the lock, and install zbar where that is possible
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; call make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@test -x .venv/bin/python || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv || { echo "python3 has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 2; }; }
-	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock 2> >(grep -v "is ignored: it is neither" >&2) | grep -vE '^(Requirement already|Looking in|  )' || true
-	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . 2>/dev/null
-	@.venv/bin/python -c 'import torch, prefect, mlflow, dvc' || { echo ".venv is incomplete: see pip's messages above" >&2; exit 2; }
+	@test -x .venv/bin/pip || { echo "Making .venv (a few minutes, once)"; $(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3 has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 2; }; }
+	@set -o pipefail; .venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock 2>&1 | awk '!/is ignored: it is neither|^Requirement already|^Looking in|^  / { print; fflush() }' || { echo ".venv is incomplete: see pip's message above" >&2; exit 2; }
+	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@.ci/install-system zbar
 	@touch $@
 
@@ -66,6 +65,7 @@ evidence: $(READY) ## measure every table and figure again, with the shipped mod
 	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned summarize
 	@qrestore report
 	@python -m benchmarks.readme
+	@python -m benchmarks.before_after
 	@git --no-pager diff --stat -- models data/reports
 
 toy: $(READY) ## the whole flow at toy size, in a temporary clone

@@ -115,15 +115,20 @@ def _figures(cell: dict[str, Any], groups: list[str], blurred: list[bool]) -> di
         "right_of_blurred": sum(of_blurred),
         "share_of_blurred": round(sum(of_blurred) / len(of_blurred), 4) if of_blurred else None,
         "wrong_texts": sum(cell["wrong"]),
-        "median_ms": round(1000 * statistics.median(cell["seconds"]), 1) if cell["seconds"] else None,
+        "ms": [round(1000 * value, 1) for value in _times(cell["seconds"])] if cell["seconds"] else None,
     }
+
+
+def _times(seconds: list[float]) -> tuple[float, float, float]:
+    """Median, mean and 95 % quantile."""
+    return statistics.median(seconds), statistics.mean(seconds), statistics.quantiles(seconds, n=20)[-1]
 
 
 def table(result: dict[str, Any]) -> str:
     """Markdown table of a result, the quoted peers below our own measurements."""
     lines = [
         f"| reader | right texts, {result['photographs']} photographs | 95 % interval "
-        f"| right, {result['blurred']} blurred | wrong texts | median ms |",
+        f"| right, {result['blurred']} blurred | wrong texts | ms: median, mean, p95 |",
         "|---|---|---|---|---|---|",
     ]
     for name, figures in result["readers"].items():
@@ -132,7 +137,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
             f"| {shown} | {100 * figures['share']:.1f} % | {100 * figures['low']:.1f}-{100 * figures['high']:.1f} "
             f"| {'-' if share is None else f'{100 * share:.1f} %'} | {figures['wrong_texts']} "
-            f"| {'-' if figures['median_ms'] is None else figures['median_ms']} |"
+            f"| {'-' if figures['ms'] is None else ', '.join(str(value) for value in figures['ms'])} |"
         )
     for name, (share, share_of_blurred) in QUOTED.items():
         lines.append(f"| {name} (quoted) | {share} % | - | {share_of_blurred} % | 0 | - |")

@@ -23,7 +23,7 @@ def put(name: str, table: str) -> None:
 def figures(summary: dict[str, float | None]) -> str:
     """Synthetic test data: as captured, bound, ours, and what the paper says of itself."""
     lines = [
-        "| test data | images | as captured | bound: Wiener, true blur | our network | the paper's own figure |",
+        "| test data | images | as captured | Wiener told the true blur | our network | the paper's own figure |",
         "|---|---|---|---|---|---|",
     ]
     said = {"seen": "“recognisable” [cgan]", "unseen": "two photographs [cgan]"}
@@ -48,13 +48,21 @@ def _images(summary: dict[str, float | None], key: str) -> str:
 
 
 def _rate(summary: dict[str, float | None], key: str) -> str:
-    mean, low, high = (100 * (summary[f"{key}.recognition_rate{end}"] or 0.0) for end in ("", ".low", ".high"))
-    return f"{mean:.1f} % ({low:.1f}-{high:.1f})"
+    mean, low, high = (summary[f"{key}.recognition_rate{end}"] for end in ("", ".low", ".high"))
+    return _interval(
+        summary, key, [None if value is None else 100 * value for value in (mean, low, high)], "%.1f", " %"
+    )
 
 
 def _errors(summary: dict[str, float | None], key: str) -> str:
-    mean, low, high = (summary[f"{key}.bit_error_rate.{end}"] or 0.0 for end in ("mean", "low", "high"))
-    return f"{mean:.4f} ({low:.4f}-{high:.4f})"
+    values = [summary[f"{key}.bit_error_rate.{end}"] for end in ("mean", "low", "high")]
+    return _interval(summary, key, values, "%.4f")
+
+
+def _interval(summary: dict[str, float | None], key: str, values: list[float | None], form: str, unit: str = "") -> str:
+    mean, low, high = values
+    spread = f"{summary[f'{key}.texts']:.0f} texts" if low is None or high is None else f"{form}-{form}" % (low, high)
+    return f"{form % mean}{unit} ({spread})"
 
 
 def main() -> int:

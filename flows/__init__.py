@@ -8,7 +8,8 @@ import qrestore  # noqa: F401  (telemetry off, before Prefect reads its settings
 ROOT = Path(__file__).resolve().parent.parent
 
 # Without a server of the user's own, Prefect's temporary one keeps its files in the work tree.
-if "PREFECT_API_URL" not in os.environ and "PREFECT_PROFILE" not in os.environ:
+_profiles = Path.home() / ".prefect" / "profiles.toml"
+if not {"PREFECT_API_URL", "PREFECT_PROFILE"} & os.environ.keys() and not _profiles.exists():
     _home = Path(os.environ.setdefault("PREFECT_HOME", str(ROOT / ".work" / "prefect")))
     _home.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")

@@ -1,5 +1,6 @@
 """The whole graph once: data, models, figures, report, registry, verdict, live check."""
 
+import json
 import sys
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from prefect.states import Completed, Failed
 from flows import ROOT
 from flows.stage import dvc_stage, qrestore_command
 from qrestore import tracking
+from qrestore.config import ConfigError
 from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 STAGES = (
@@ -54,7 +56,7 @@ def retraining() -> Any:
     done: list[tuple[str, str, float]] = []
     try:
         print(_steps(done))
-    except (StepFailedError, PipelineError) as error:
+    except (StepFailedError, PipelineError, ConfigError) as error:
         return Failed(message=str(error))
     return Completed(message=", ".join(f"{name}: {outcome}" for name, outcome, _ in done))
 
@@ -70,6 +72,7 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
         done.append((name, future.state.name, time.monotonic() - start))
         return result
 
+    tracking.limits(ROOT)  # what is read last is refused first
     start, stale = time.monotonic(), stale_stages(ROOT)
     for stage in STAGES:
         changed = stage in stale or any(outcome != Outcome.UNCHANGED for _, outcome, _ in done)
@@ -86,10 +89,12 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
 
 def _summary(done: list[tuple[str, str, float]], published: tracking.Published, advice: str, checked: str) -> str:
     lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in done), ""]
+    images = json.loads((ROOT / "data/reports/ingest.json").read_text())["images"]
     state = "published now" if published.new else "already in the registry"
     return "\n".join(
         [
             *lines,
+            f"Scans      {images} pictures" if images else "Scans      none were given (make scans FROM=folder)",
             f"Model      {published.model} version {published.version}, {state}, alias challenger",
             *(f"Verdict    {line}" for line in advice.splitlines() if line),
             *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     accept.set_defaults(run=_accept)
 
     weights = commands.add_parser("import-weights", help="bring in weights trained on another machine")
-    weights.add_argument("folder", type=Path, help="holds <model>.safetensors, <model>.json and history.csv")
+    weights.add_argument("folder", type=Path, help="holds <model>.safetensors, <model>.json and <model>-history.csv")
     weights.set_defaults(run=_import_weights)
 
     toy = commands.add_parser("toy", help="run the whole flow at toy size in a temporary clone")
@@ -82,6 +82,7 @@ def _read(arguments: argparse.Namespace) -> int:
     for line in bad_paths:
         _fail(_printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
+        path = path.encode(errors="surrogateescape").decode(errors="replace")  # a name that is no UTF-8
         found = read_picture(path, source)
         unread += found.status == "unread"
         if arguments.json:
@@ -120,7 +121,7 @@ def _scans(arguments: argparse.Namespace) -> int:
     from qrestore.stages import INBOX
 
     target, images = collect(arguments.folder, INBOX)
-    print(f"{images} pictures in {target}; `dvc repro` takes them into the data, `dvc push` keeps them")
+    print(f"{images} pictures in {target}; `dvc repro` takes them into the data")
     return OK
 
 
@@ -145,11 +146,16 @@ def _check(_: argparse.Namespace) -> int:
 
 
 def _publish(_: argparse.Namespace) -> int:
-    from qrestore.tracking import judge, publish
+    from mlflow.exceptions import MlflowException
 
-    published = publish(Path())
-    print(f"{published.model} version {published.version}: {'published' if published.new else 'already published'}")
-    print(judge(Path()).text)
+    from qrestore.tracking import judge, publish, store_uri
+
+    try:
+        published = publish(Path())
+        print(f"{published.model} version {published.version}: {'published' if published.new else 'already published'}")
+        print(judge(Path()).text)
+    except MlflowException as error:
+        raise RuntimeError(f"MLflow at {store_uri(Path())}: {str(error).splitlines()[0]}; try again later") from None
     return OK
 
 

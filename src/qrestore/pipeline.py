@@ -56,7 +56,8 @@ class StageRun:
 def environment() -> dict[str, str]:
     """Environment in which `python` and `dvc` are those of this interpreter."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    # Progress bars end up in a log: a line every ten seconds will do.
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
 
 
 def stage_names(root: Path) -> list[str]:
@@ -90,10 +91,10 @@ def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _:
         witness = Path(folder) / "ran"
         try:
             _repro(root, stage, {**environment(), "QRESTORE_WITNESS": str(witness)}, on_line)
-        except BaseException:
-            _bring_back(root, stage)
-            raise
-        ran = witness.exists()
+        finally:
+            ran = witness.exists()
+            if ran:
+                _bring_back(root, stage)
     changed = _state(root, stage) != before
     outcome = Outcome.COMPLETED if ran else Outcome.RESTORED if changed else Outcome.UNCHANGED
     return StageRun(stage, outcome, time.monotonic() - start)
@@ -114,7 +115,7 @@ def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str],
 
 
 def _bring_back(root: Path, stage: str) -> None:
-    """Restore the committed outputs that DVC deleted before a stage which then failed: shipped weights stay."""
+    """Restore the committed outputs that DVC deleted before a stage which then wrote none: shipped weights stay."""
     entry = read_lock(root)["stages"].get(stage, {}) if (root / "dvc.lock").exists() else {}
     for out in entry.get("outs", []):
         if not (root / out["path"]).exists():
@@ -122,28 +123,48 @@ def _bring_back(root: Path, stage: str) -> None:
 
 
 def wait_for_lock(root: Path, patience_s: float = _LOCK_PATIENCE_S) -> None:
-    """Wait until no other DVC holds the repository.
+    """Wait until no other DVC runs a stage or holds the repository.
 
     Raises
     ------
     PipelineError
-        It is still held after `patience_s` seconds.
+        One still does after `patience_s` seconds; the message names it.
     """
-    path = root / ".dvc" / "tmp" / "lock"
-    if fcntl is None or not path.exists():
-        return
     end = time.monotonic() + patience_s
-    while True:
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except OSError:
-                if time.monotonic() > end:
-                    raise PipelineError(
-                        f"another dvc holds {path} over {patience_s:.0f} s: let it finish or stop it, and try again"
-                    ) from None
+    while holder := _lock_holder(root / ".dvc" / "tmp"):
+        if time.monotonic() > end:
+            raise PipelineError(f"DVC is busy: {holder}; let it finish or stop it, then try again")
         time.sleep(0.2)
+
+
+def _lock_holder(folder: Path) -> str | None:
+    """Who holds DVC's lock, or, while a stage runs, its table of readers and writers."""
+    if fcntl is None or not folder.is_dir():
+        return None
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return f"another dvc holds {folder / 'lock'}"
+    try:
+        table = json.loads((folder / "rwlock").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    for path, entry in table.items():
+        writer = entry.get("write")
+        if writer and _alive(writer["pid"]):
+            return f"process {writer['pid']} ({writer['cmd']}) writes {path}"
+    return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def evidence_digest(root: Path) -> str:

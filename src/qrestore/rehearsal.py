@@ -12,6 +12,9 @@ from ruamel.yaml import YAML
 
 from qrestore.pipeline import PipelineError, call, dvc, environment, read_lock
 
+OUTSIDE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "QRESTORE_WITNESS")
+"""What would lead a rehearsal to the real registry or server."""
+
 
 @contextmanager
 def toy_clone(root: Path, *, edited: bool = True) -> Iterator[Path]:
@@ -29,11 +32,11 @@ def clone(root: Path, target: Path, *, edited: bool) -> None:
     call(root, "git", "clone", "--quiet", "--no-hardlinks", str(root), str(target))
     if not edited:
         return
-    for name in call(root, "git", "ls-files", "-z", "--deleted").split("\0"):
-        if name:
-            (target / name).unlink(missing_ok=True)
-    for name in call(root, "git", "ls-files", "-z", "--modified", "--others", "--exclude-standard").split("\0"):
-        if name and (root / name).is_file():
+    changed = call(root, "git", "diff", "--name-only", "--no-renames", "-z", "HEAD")
+    new = call(root, "git", "ls-files", "-z", "--others", "--exclude-standard")
+    for name in filter(None, (changed + new).split("\0")):
+        (target / name).unlink(missing_ok=True)
+        if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
 
@@ -50,13 +53,14 @@ def overlay(params: Path, over: Path) -> None:
 def commit_all(root: Path, message: str) -> None:
     """Commit everything in a clone of ours."""
     call(root, "git", "add", "--all")
-    identity = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost")
+    identity = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
     call(root, "git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 def in_clone(target: Path) -> dict[str, str]:
-    """Environment in which a clone's own sources are imported, not the installed ones."""
-    return {**environment(), "PYTHONPATH": str(target / "src")}
+    """Environment in which a clone imports its own sources and knows no server but its own."""
+    ours = {name: value for name, value in environment().items() if name not in OUTSIDE}
+    return {**ours, "PYTHONPATH": str(target / "src")}
 
 
 def accept(root: Path, stage: str) -> str:
@@ -84,11 +88,23 @@ def accept(root: Path, stage: str) -> str:
 
 
 def _only_code_changed(root: Path, stage: str) -> None:
+    if other := sorted(path for path in _changed(root, stage) if not path.startswith("src/")):
+        raise PipelineError(f"{stage}: {', '.join(other)} changed, not code alone: run the stage (`dvc repro {stage}`)")
+    with tempfile.TemporaryDirectory(prefix="qrestore-head-") as folder:
+        head = Path(folder) / "qrestore"
+        clone(root, head, edited=False)
+        if code := sorted(path for path in _changed(head, stage) if path.startswith("src/")):
+            raise PipelineError(
+                f"{stage}: {', '.join(code)} of the last commit is not what dvc.lock was made with: accept an edit "
+                "before it is committed, or run the stage"
+            )
+
+
+def _changed(root: Path, stage: str) -> set[str]:
+    """Dependencies and outputs of a stage that differ from `dvc.lock`."""
     status: dict[str, Any] = json.loads(dvc(root, "status", "--json", stage))
     changes = [change for changes in status.values() for change in changes if isinstance(change, dict)]
-    paths = {path for change in changes for kind in ("changed deps", "changed outs") for path in change.get(kind, {})}
-    if other := sorted(path for path in paths if not path.startswith("src/")):
-        raise PipelineError(f"{stage}: {', '.join(other)} changed, not code alone: run the stage (`dvc repro {stage}`)")
+    return {path for change in changes for kind in ("changed deps", "changed outs") for path in change.get(kind, {})}
 
 
 def _rehearse(root: Path, stage: str, *, edited: bool) -> dict[str, str]:

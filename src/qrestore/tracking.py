@@ -4,11 +4,11 @@ Reads finished files only. The store is `MLFLOW_TRACKING_URI` if that is set, el
 under the repository, which no one else needs to run.
 """
 
+import hashlib
 import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,54 +72,83 @@ def publish(root: Path) -> Published:
     FileNotFoundError
         The graph has not been run.
     """
-    store = client(root)
-    digest = evidence_digest(root)
-    if (known := _version_of(store, digest)) is not None:
-        return Published(MODEL, str(known.version), str(known.run_id), new=False)
+    store, digest = client(root), evidence_digest(root)
+    version = _version_of(store, digest)
+    new = version is None
+    if version is None:
+        model_uri = _evidence_run(root, digest)
+        _ensure_model(store)
+        tags = {**_tags(root, digest), "review": "pending"}
+        version = mlflow.register_model(model_uri, MODEL, tags=tags)
+    # Done each time: whatever broke off an earlier publication is made good.
+    store.update_model_version(MODEL, version.version, (root / "models/README.md").read_text(encoding="utf-8"))
+    store.set_registered_model_alias(MODEL, "challenger", version.version)
+    return Published(MODEL, str(version.version), str(version.run_id), new)
+
+
+def _evidence_run(root: Path, digest: str) -> str:
+    """Log everything into a run; return the address of its model."""
     summary = _json(root / "models/metrics/summary.json")
-    timing = _json(root / "models/metrics/timing.json")["seconds"]
-    tags = {
-        "kind": "evidence",
-        "git_commit": git_commit(root),
-        "evidence_digest": digest,
-        "dataset_digest": dataset_digest(root),
-    }
-    with _run(tags) as run_id:
+    timing = _json(root / "models/metrics/timing.json")
+    where = timing["measured"]["motion"]
+    weights = hashlib.sha256((root / "models" / f"{MODEL}.safetensors").read_bytes()).hexdigest()
+    if where["weights_sha256"] != weights:
+        raise ValueError("models/metrics/timing.json was measured with other weights: `make evidence` measures again")
+    flat = {key: value for key, value in {**summary, **timing["seconds"]}.items() if value is not None}
+    mlflow.set_experiment(EXPERIMENT)
+    tags = {**_tags(root, digest), "timed_on": where["machine"]}
+    with mlflow.start_run(run_name=f"evidence {digest[:8]}", tags=tags):
         mlflow.log_params(dict(_flat(read_yaml(root / "params.yaml"))))
-        flat = {key: value for key, value in {**summary, **timing}.items() if value is not None}
         for name in ("models/metrics", "models/thresholds", "data/reports", "reports"):
             if (root / name).is_dir():
                 mlflow.log_artifacts(str(root / name), name)
         model = _log_model(root)
         mlflow.log_metrics({**flat, **_headline(figures(flat))}, model_id=model.model_id)
+        return str(model.model_uri)
+
+
+def _tags(root: Path, digest: str) -> dict[str, str]:
+    return {
+        "kind": "evidence",
+        "git_commit": git_commit(root),
+        "evidence_digest": digest,
+        "dataset_digest": dataset_digest(root),
+    }
+
+
+def _ensure_model(store: MlflowClient) -> None:
     try:
         store.create_registered_model(MODEL, description="Restores motion-blurred QR symbols ([cgan]).")
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    card = (root / "models/README.md").read_text(encoding="utf-8")
-    version = mlflow.register_model(model.model_uri, MODEL, tags={**tags, "review": "pending"})
-    store.update_model_version(MODEL, version.version, card)
-    store.set_registered_model_alias(MODEL, "challenger", version.version)
-    return Published(MODEL, str(version.version), run_id, new=True)
+
+
+def limits(root: Path) -> Limits:
+    """Read section `promotion` of the parameters."""
+    return load_section(root / "params.yaml", "promotion", Limits)
 
 
 def judge(root: Path) -> Verdict:
     """Judge the challenger against the champion, write the verdict to the challenger's tags, return it."""
     store = client(root)
-    limits = load_section(root / "params.yaml", "promotion", Limits)
     challenger, champion = _alias(store, "challenger"), _alias(store, "champion")
     if challenger is None:
         raise ValueError(f"{MODEL}: no version has the alias challenger; publish one first (`qrestore publish`)")
     rival = champion if champion is not None and champion.version != challenger.version else None
-    ours = store.get_run(str(challenger.run_id)).data.metrics
-    theirs = None if rival is None else store.get_run(str(rival.run_id)).data.metrics
-    found = verdict(figures(ours), None if theirs is None else figures(theirs), figures(ours, "before"), limits)
+    ours = store.get_run(str(challenger.run_id)).data
+    theirs = None if rival is None else store.get_run(str(rival.run_id)).data
+    found = verdict(
+        figures(ours.metrics, timed_on=ours.tags["timed_on"]),
+        None if theirs is None else figures(theirs.metrics, timed_on=theirs.tags["timed_on"]),
+        figures(ours.metrics, "before"),
+        limits(root),
+    )
     store.set_model_version_tag(MODEL, challenger.version, "verdict", json.dumps(asdict(found)))
     return found
 
 
-def figures(flat: dict[str, Any], restorer: str = "cgan") -> Figures:
+def figures(flat: dict[str, Any], restorer: str = "cgan", timed_on: str = "") -> Figures:
     """Headline figures of a restorer from the flat ones: contents that no training saw."""
     key = f"motion.unseen.{restorer}"
     error, rate = f"{key}.bit_error_rate", f"{key}.recognition_rate"
@@ -130,6 +159,7 @@ def figures(flat: dict[str, Any], restorer: str = "cgan") -> Figures:
         recognition_rate_interval=(flat[f"{rate}.low"], flat[f"{rate}.high"]),
         false_reads=int(flat[f"{key}.false_reads"]),
         restoration_seconds=flat[f"{key}.restoration_seconds.p50"],
+        timed_on=timed_on,
     )
 
 
@@ -173,13 +203,6 @@ def _alias(store: MlflowClient, alias: str) -> ModelVersion | None:
         return store.get_model_version_by_alias(MODEL, alias)
     except MlflowException:
         return None
-
-
-@contextmanager
-def _run(tags: dict[str, str]) -> Iterator[str]:
-    mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=f"evidence {tags['evidence_digest'][:8]}", tags=tags) as run:
-        yield run.info.run_id
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

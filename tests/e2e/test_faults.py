@@ -25,6 +25,24 @@ def test_a_busy_lock_is_named(toy: Toy) -> None:
     wait_for_lock(toy.root, patience_s=0.5)
 
 
+def test_a_running_stage_is_named(toy: Toy, tmp_path: Path) -> None:
+    here = Toy(tmp_path / "busy", "")
+    clone(toy.root, here.root, edited=False)
+    module = here.root / "src/qrestore/stages/ingest.py"
+    module.write_text(
+        module.read_text().replace("    rejects: list", "    import time; time.sleep(20)\n    rejects: list")
+    )
+    with subprocess.Popen(["dvc", "repro", "ingest"], cwd=here.root, env=in_clone(here.root)) as process:
+        end = time.monotonic() + 60
+        while not (here.root / ".dvc/tmp/rwlock").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(3)  # past DVC's own short hold of its lock
+        with pytest.raises(PipelineError, match=r"process \d+ .*writes .*index.parquet"):
+            wait_for_lock(here.root, patience_s=0.5)
+        process.wait()
+    wait_for_lock(here.root, patience_s=5)
+
+
 def test_a_killed_training_goes_on_to_the_same_weights(toy: Toy, tmp_path: Path) -> None:
     killed = Toy(tmp_path / "killed", "")
     clone(toy.root, killed.root, edited=False)
@@ -73,6 +91,30 @@ def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, mon
     assert here.run("git", "status", "--porcelain", "models").stdout == ""
 
 
+def test_weights_from_another_machine_are_taken_in_or_refused_whole(toy: Toy, tmp_path: Path) -> None:
+    here = Toy(tmp_path / "here", "")
+    clone(toy.root, here.root, edited=False)
+    here.run("dvc", "repro", "validate@synthetic")
+    there = tmp_path / "there"
+    there.mkdir()
+    command = [sys.executable, "-m", "qrestore", "import-weights", str(there)]
+    assert "expected one model" in here.run(*command, check=False).stderr
+    for name in ("qr-deblurrer.safetensors", "qr-deblurrer.json", "metrics/qr-deblurrer-history.csv"):
+        (there / Path(name).name).write_bytes((here.root / "models" / name).read_bytes())
+    here.run(*command)
+    assert "taken_in_by_code" in (here.root / "models/qr-deblurrer.json").read_text()
+    assert "train@qr-deblurrer" not in here.run("dvc", "status", "train@qr-deblurrer").stdout
+    before = here.run("git", "diff").stdout
+    facts = there / "qr-deblurrer.json"
+    facts.write_text(facts.read_text().replace('"learning_rate": 0.001', '"learning_rate": 0.002'))
+    refused = here.run(*command, check=False)
+    assert refused.returncode == 1
+    assert "recipe is not that of params.yaml" in refused.stderr
+    (there / "qr-deblurrer-history.csv").unlink()
+    assert "qr-deblurrer-history.csv" in here.run(*command, check=False).stderr
+    assert here.run("git", "diff").stdout == before
+
+
 def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -> None:
     here = Toy(tmp_path / "accept", "")
     clone(toy.root, here.root, edited=False)
@@ -83,7 +125,9 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     here.run("python", "-m", "qrestore", "accept", "synthesize")
     assert "synthesize" in (here.root / "CHANGELOG.md").read_text()
     assert "synthesize" not in here.run("dvc", "status", "synthesize").stdout
+    here.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "A comment")
     module.write_text(text.replace("rng.integers(8)", "rng.integers(7)"))
+    here.run("git", "add", "--all")
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
     assert refused.returncode == 1
     assert "changes" in refused.stderr
@@ -93,3 +137,10 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
     assert refused.returncode == 1
     assert "not code alone" in refused.stderr
+    here.run("git", "restore", "params.yaml")
+    module.write_text(text.replace("rng.integers(8)", "rng.integers(7)"))
+    here.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "A change that no lock knows")
+    module.write_text(module.read_text() + "\n# a comment\n")
+    refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
+    assert refused.returncode == 1
+    assert "before it is committed" in refused.stderr

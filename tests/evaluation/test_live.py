@@ -20,7 +20,7 @@ class Evidence:
         self.root, self.index = root, root / "test.parquet"
         write_index(self.index, (defocus_row(DEFOCUS, 1, "test", item) for item in range(images)))
         names = RESTORERS["defocus"]
-        self.results = [found for row in read_index(self.index) for found in measure(Task(row, root, names))[0]]
+        self.results = [found for row in read_index(self.index) for found in measure(Task(row, root, names))]
 
     def check(self, results):
         write_results(self.root / "defocus.parquet", results)

@@ -45,7 +45,9 @@ def test_rates_by_hand():
     assert figures["bit_error_rate"]["median"] == pytest.approx(0.15)
     assert figures["bit_error_rate"]["worst"] == 0.5
     assert 0.2 < figures["bit_error_rate"]["p95"] <= 0.5
-    assert figures["bit_error_rate"]["low"] < 0.2 < figures["bit_error_rate"]["high"]
+    assert figures["bit_error_rate"]["low"] is figures["bit_error_rate"]["high"] is None
+    many = totals(result(bit_errors=errors) for errors in [0, 10, 20, 50] * 3)["seen"]["before"]
+    assert many["bit_error_rate"]["low"] < 0.2 < many["bit_error_rate"]["high"]
     assert figures["qr_mae"] == 5
 
 
@@ -60,12 +62,18 @@ def test_own_texts_have_wilsons_interval_and_repeated_ones_the_bootstraps():
     own = [result(recognised=number < 6) for number in range(10)]
     rate = totals(own)["seen"]["before"]["recognition_rate"]
     assert (rate["low"], rate["high"]) == tuple(round(bound, 6) for bound in wilson(6, 10))
-    groups = [f"g{number // 5}" for number in range(10)]
-    repeated = [result(recognised=number < 5, text_group=group) for number, group in enumerate(groups)]
+    groups = [f"g{number // 5}" for number in range(60)]
+    repeated = [result(recognised=number < 30, text_group=group) for number, group in enumerate(groups)]
     figures = totals(repeated)["seen"]["before"]
-    bounds = clustered_bootstrap([number < 5 for number in range(10)], groups)
+    bounds = tuple(round(bound, 6) for bound in clustered_bootstrap([number < 30 for number in range(60)], groups))
     assert (figures["recognition_rate"]["low"], figures["recognition_rate"]["high"]) == bounds
-    assert (figures["images"], figures["texts"]) == (10, 2)
+    assert (figures["images"], figures["texts"]) == (60, 12)
+
+
+def test_a_handful_of_texts_gives_no_interval():
+    rows = [result(recognised=number % 2 == 0, text_group=f"g{number % 3}") for number in range(300)]
+    rate = totals(rows)["seen"]["before"]["recognition_rate"]
+    assert rate == {"mean": 0.5, "low": None, "high": None}
 
 
 def test_unknown_truth_gives_no_bit_error_rate():
@@ -83,11 +91,11 @@ def test_no_rows_give_no_totals():
 
 
 def test_the_headline_is_flat_and_named_as_designed():
-    flat = headline({"motion": totals([result(recognised=True), result(bit_errors=10)])})
+    flat = headline({"motion": totals(result(recognised=number < 5, bit_errors=number) for number in range(10))})
     key = "motion.seen.before"
     assert flat[f"{key}.recognition_rate"] == 0.5
     assert flat[f"{key}.recognition_rate.low"] < 0.5 < flat[f"{key}.recognition_rate.high"]
-    assert flat[f"{key}.bit_error_rate.mean"] == 0.05
+    assert flat[f"{key}.bit_error_rate.mean"] == 0.045
     statistics = {name.rsplit(".", 1)[1] for name in flat if ".bit_error_rate." in name}
     assert statistics == {"mean", "low", "high", "median", "p95", "worst"}
     assert flat[f"{key}.qr_mae"] == 1

@@ -23,7 +23,7 @@ def test_every_reader_reads_what_was_rendered(name, version, level):
     text = ("the quick brown fox/" * 20)[: byte_capacity(version, level)]
     codes = readers()[name](symbol_picture(text, version, level))
     assert [(code.text, code.reader) for code in codes] == [(text, name)]
-    assert codes[0].raw == text.encode()
+    assert codes[0].raw == (text.encode() if name == "zxing-cpp" else None)
 
 
 @pytest.mark.parametrize("name", NAMES)

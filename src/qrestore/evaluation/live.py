@@ -13,6 +13,7 @@ from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName
 from qrestore.evaluation.benchmark import Result, Task, measure, read_results
 from qrestore.evaluation.restorers import RESTORERS
+from qrestore.symbol.decode import missing_readers
 
 PICTURES = 24
 """Pictures a data set, evenly spaced over it."""
@@ -41,14 +42,15 @@ def check(sets: dict[DataName, Path], metrics: Path, models: Path) -> LiveCheck:
     metrics : folder of the committed rows, `<data>.parquet`.
     models : folder of the weights.
     """
-    agrees, lines = True, []
+    agrees, lines = True, [f"live check: {line}; texts are not compared" for line in missing_readers()]
+    compare_texts = not lines
     for data, index in sets.items():
         committed = {(row.item, row.restorer): row for row in read_results(metrics / f"{data}.parquet")}
         rows = list(read_index(index))
         found: list[tuple[Result, Result]] = []
         chosen = np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))
         for row in (rows[number] for number in chosen):
-            for now in measure(Task(row, models, RESTORERS[data]))[0]:
+            for now in measure(Task(row, models, RESTORERS[data])):
                 if (now.item, now.restorer) not in committed:
                     raise ValueError(f"{metrics / data}.parquet: no row of {now.name}; `make evidence` measures all")
                 found.append((now, committed[now.item, now.restorer]))
@@ -56,7 +58,7 @@ def check(sets: dict[DataName, Path], metrics: Path, models: Path) -> LiveCheck:
             pairs = [pair for pair in found if pair[0].restorer == restorer]
             texts = sum(now.recognised != then.recognised for now, then in pairs)
             bits = max(abs((now.bit_errors or 0) - (then.bit_errors or 0)) for now, then in pairs)
-            good = texts <= _TEXT_TOLERANCE and bits <= _BIT_TOLERANCE
+            good = (texts <= _TEXT_TOLERANCE or not compare_texts) and bits <= _BIT_TOLERANCE
             agrees &= good
             recognised = sum(now.recognised for now, _ in pairs)
             verdict = "as committed" if good else "NOT as committed: `make evidence` measures everything again"

@@ -9,6 +9,8 @@ import numpy as np
 from qrestore.evaluation.benchmark import Result
 from qrestore.evaluation.metrics import clustered_bootstrap, wilson
 
+MIN_TEXTS = 10
+
 Totals = dict[str, dict[str, dict[str, Any]]]
 """subset -> restorer -> metric -> number or its statistics."""
 
@@ -17,9 +19,10 @@ def totals(results: Iterable[Result]) -> Totals:
     """Total up a data set by subset and restorer.
 
     `recognition_rate` is right texts / images: Wilson's interval where every text is its own, else
-    bootstrap over texts. `bit_error_rate` is per image wrong modules / all modules, over images with a
-    known matrix: mean with bootstrap interval over texts, median, p95, worst. `false_reads` counts
-    images with a wrong text and no right one.
+    bootstrap over texts. `bit_error_rate` is per image wrong modules / all modules, over images with
+    a known matrix: mean with bootstrap interval over texts, median, p95, worst. Fewer than ten texts
+    give no interval: they say nothing of others. `false_reads` counts images with a wrong text and
+    no right one.
     """
     ordered = sorted(results, key=lambda result: (result.subset, result.restorer, result.item))
     out: Totals = {}
@@ -31,7 +34,11 @@ def totals(results: Iterable[Result]) -> Totals:
 def _figures(results: Sequence[Result]) -> dict[str, Any]:
     right = [result.recognised for result in results]
     groups = [result.text_group for result in results]
-    interval = wilson(sum(right), len(right)) if len(set(groups)) == len(groups) else clustered_bootstrap(right, groups)
+    few = len(set(groups)) < MIN_TEXTS
+    interval: tuple[float | None, float | None] = (None, None)
+    if not few:
+        alone = len(set(groups)) == len(groups)
+        interval = wilson(sum(right), len(right)) if alone else clustered_bootstrap(right, groups)
     figures: dict[str, Any] = {
         "images": len(results),
         "texts": len(set(groups)),
@@ -41,11 +48,11 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     known = [result for result in results if result.bit_errors is not None and result.bits]
     if known:
         rates = np.array([(result.bit_errors or 0) / (result.bits or 1) for result in known])
-        low, high = clustered_bootstrap(rates, [result.text_group for result in known])
+        bounds = (None, None) if few else clustered_bootstrap(rates, [result.text_group for result in known])
         figures["bit_error_rate"] = {
             "mean": rates.mean(),
-            "low": low,
-            "high": high,
+            "low": bounds[0],
+            "high": bounds[1],
             "median": np.median(rates),
             "p95": np.quantile(rates, 0.95),
             "worst": rates.max(),
@@ -57,7 +64,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(inner) for name, inner in value.items()}
-    return value if isinstance(value, int) else round(float(value), 6)
+    return value if value is None or isinstance(value, int) else round(float(value), 6)
 
 
 def headline(by_data: dict[str, Totals]) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ from qrestore.arrays import Grey8
 from qrestore.symbol.decode import Code, read_any
 
 AS_IT_IS = "as it is"
+MAX_VARIANT_PIXELS = 8_000_000
 
 
 class Variant(NamedTuple):
@@ -41,10 +42,14 @@ def read(picture: Grey8, *, variants: bool = True) -> Reading:
     """
     if codes := read_any(picture):
         return Reading(codes, AS_IT_IS)
-    for name, make in VARIANTS.items() if variants else ():
-        variant = make(picture)
+    if not variants:
+        return Reading([], None)
+    # Past this size a picture costs seconds a variant and shows no more of a code.
+    base = _scaled(min(1.0, (MAX_VARIANT_PIXELS / picture.size) ** 0.5))(picture)
+    for name, make in VARIANTS.items():
+        variant = make(base.picture)
         if codes := read_any(variant.picture):
-            return Reading([_in_original(code, variant.scale) for code in codes], name)
+            return Reading([_in_original(code, variant.scale * base.scale) for code in codes], name)
     return Reading([], None)
 
 
@@ -55,7 +60,8 @@ def _in_original(code: Code, scale: float) -> Code:
 def _scaled(factor: float) -> Callable[[Grey8], Variant]:
     def make(picture: Grey8) -> Variant:
         # Twice a large picture costs much and shows nothing new.
-        wanted = factor if factor < 1 else min(factor, max(1.0, 2000 / max(picture.shape)))
+        wanted = factor if factor <= 1 else min(factor, max(1.0, 2000 / max(picture.shape)))
+        wanted = max(wanted, min(1.0, 21 / min(picture.shape)))  # not below one pixel a module
         kind = cv2.INTER_AREA if wanted < 1 else cv2.INTER_CUBIC
         return Variant(_u8(cv2.resize(picture, None, fx=wanted, fy=wanted, interpolation=kind)), wanted)
 

@@ -46,12 +46,16 @@ def pictures_at(path: str) -> Iterator[Path]:
         Nothing is there, or the folder holds no pictures.
     """
     at = Path(path)
-    if not at.is_dir():
-        if not at.exists():
-            raise PathError(f"{path}: no such file or folder; check the path")
-        yield at
-        return
-    found = sorted(file for file in at.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    try:
+        if not at.is_dir():
+            at.stat()
+            yield at
+            return
+        found = sorted(file for file in at.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    except FileNotFoundError:
+        raise PathError(f"{path}: no such file or folder; check the path") from None
+    except OSError as error:
+        raise PathError(f"{path}: cannot be opened ({error.strerror}); check path and permissions") from None
     if not found:
         raise PathError(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     yield from found

@@ -83,8 +83,6 @@ def bit_errors(results: Sequence[Result], title: str) -> str:
         for name in dict.fromkeys(result.restorer for result in known):
             rates = [(result.bit_errors or 0) / (result.bits or 1) for result in known if result.restorer == name]
             axes.hist(np.minimum(rates, 0.5), edges, histtype="step", color=COLOURS[name], label=name)
-        axes.axvline(0.3, color="black", linestyle=":", linewidth=1)
-        axes.annotate(" level H bears about 30 %\n of its codewords", (0.3, axes.get_ylim()[1] * 0.8), fontsize=7)
         axes.set(title=title, xlabel="bit error rate of the modules", ylabel="pictures")
         axes.legend(frameon=False)
 

@@ -68,7 +68,7 @@ def _thresholds(
 ) -> dict[str, Any]:
     rows = list(boundary_rows(settings, defocus, seed))
     sighted = executor.map(partial(_sight, side_px=defocus.side_px), rows, chunksize=16)
-    sights = list(tqdm(sighted, total=len(rows), desc="boundary set", unit="image", leave=False, disable=None))
+    sights = list(tqdm(sighted, total=len(rows), desc="boundary set", unit="image", leave=False))
     versions = {}
     for version, group in groupby(zip(rows, sights, strict=True), key=lambda pair: pair[0].symbol_version):
         pairs = list(group)
@@ -111,13 +111,11 @@ def _choose(candidates: Sequence[float], rows: Sequence[Row], executor: Executor
     rates = []
     for ratio in candidates:
         read = executor.map(partial(_reads, noise_to_signal=ratio), rows, chunksize=8)
-        rates.append(
-            sum(tqdm(read, total=len(rows), desc=f"Wiener at {ratio:g}", unit="image", leave=False, disable=None))
-        )
+        rates.append(sum(tqdm(read, total=len(rows), desc=f"Wiener at {ratio:g}", unit="image", leave=False)))
     best = np.flatnonzero(np.array(rates) == max(rates))
     return {
         "noise_to_signal": candidates[int(best[len(best) // 2])],
-        "chosen_on": digest([[row.name, digest(row.capture)] for row in rows]),
+        "chosen_on": digest([digest(row.capture) for row in rows]),  # as `data/reports/synthesis.json` has it
         "images": len(rows),
         "recognised": {f"{ratio:g}": int(count) for ratio, count in zip(candidates, rates, strict=True)},
     }

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName
-from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
+from qrestore.evaluation.benchmark import Result, Task, measure, pin_threads, restoration_seconds, tasks, write_results
 from qrestore.evaluation.restorers import DEBLURRER, RESTORERS
 from qrestore.evaluation.summary import totals
 from qrestore.files import digest, read_json, write_json
@@ -24,23 +24,23 @@ from qrestore.symbol.decode import require_readers
 
 TIMING = METRICS / "timing.json"
 
+TIMED = 60
+"""Pictures of a subset that are timed, after the others, in an otherwise idle process."""
+
 
 def main(data: DataName) -> None:
     """Write `models/metrics/<data>.parquet` and `.json`; times go to `timing.json`, which is no output."""
     require_readers()
     path = SCANNED if data == "scanned" else SYNTHETIC / data / "test.parquet"
     rows = list(read_index(path))
-    context = get_context("spawn")
+    jobs = list(tasks(rows, data, MODELS))
     results: list[Result] = []
-    seconds: dict[str, list[tuple[str, float]]] = {}
-    with ProcessPoolExecutor(mp_context=context, initializer=pin_threads) as executor:
-        measured = executor.map(measure, tasks(rows, data, MODELS), chunksize=4)
-        for row, (found, times) in zip(
-            rows, tqdm(measured, total=len(rows), desc=f"evaluate {data}", unit="image", disable=None), strict=True
-        ):
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor:
+        measured = executor.map(measure, jobs, chunksize=4)
+        for found in tqdm(measured, total=len(rows), desc=f"evaluate {data}", unit="image"):
             results += found
-            for name, value in times.items():
-                seconds.setdefault(f"{data}.{row.subset}.{name}", []).append((row.name, value))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=pin_threads) as alone:
+        seconds = alone.submit(restoration_seconds, _timed(jobs)).result()
     figures: dict[str, Any] = {"data": data, "restorers": list(RESTORERS[data])}
     figures["totals"] = totals(results)
     if data == "defocus":
@@ -67,14 +67,22 @@ def _agreement(results: list[Result]) -> dict[str, float | None]:
     return out
 
 
-def _write_times(data: DataName, seconds: dict[str, list[tuple[str, float]]]) -> None:
+def _timed(jobs: list[Task]) -> list[Task]:
+    """First pictures of each subset: enough for a median and a 95 % quantile."""
+    chosen: dict[str, list[Task]] = {}
+    for job in jobs:
+        chosen.setdefault(job.row.subset, []).append(job)
+    return [job for of_subset in chosen.values() for job in of_subset[:TIMED]]
+
+
+def _write_times(data: DataName, seconds: dict[tuple[str, str], list[float]]) -> None:
     """Replace this data set's times in `timing.json`, with where and when and of which weights they were taken."""
     old = read_json(TIMING) if TIMING.exists() else {}
     values = {key: value for key, value in old.get("seconds", {}).items() if not key.startswith(f"{data}.")}
-    for key, pairs in seconds.items():
-        times = [value for _, value in pairs]
+    for (subset, restorer), times in seconds.items():
         for name, share in (("p50", 0.5), ("p95", 0.95)):
-            values[f"{key}.restoration_seconds.{name}"] = round(float(np.quantile(times, share)), 6)
+            key = f"{data}.{subset}.{restorer}.restoration_seconds.{name}"
+            values[key] = round(float(np.quantile(times, share)), 6)
     weights = MODELS / f"{DEBLURRER}.safetensors"
     measured = {
         "date": datetime.now(UTC).date().isoformat(),

@@ -44,7 +44,7 @@ def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: 
     lines += [
         "",
         "`seen`: the three contents of the training pool under new blur; `unseen`: contents that no training saw. "
-        "`wiener_true` knows the true blur; `before` is the picture as captured. A bit is a module.",
+        "`wiener_true` is told the true blur; `before` is the picture as captured. A bit is a module.",
         "",
         "Limits: upright symbols that fill the picture, versions 1-3, synthetic blur only.",
         "",
@@ -53,23 +53,27 @@ def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: 
         f"Sharpness ({thresholds['definition']}) above which one of {', '.join(thresholds['readers'])} reads a "
         f"picture; level {thresholds['level']}, from {thresholds['images']} pictures of the boundary set.",
         "",
-        "| version | threshold | AUC | boundary radius, px: first miss / half / last success | agreement on test |",
-        "|---|---|---|---|---|",
+        "| version | threshold | AUC | boundary radius, px: first miss / half / last success | agreement on test "
+        "| readable there |",
+        "|---|---|---|---|---|---|",
     ]
     for version, cell in thresholds["versions"].items():
         threshold, any_reader = cell["recognition_threshold"], cell["boundary"]["any"]
         radii = " / ".join(_number(any_reader[key], 2) for key in ("first_miss_px", "half_px", "last_success_px"))
         value = "- | -" if threshold is None else f"{threshold['tenengrad']:.3f} | {threshold['auc']:.3f}"
         agreement = flat.get(f"defocus.v{version}.before.threshold_agreement")
-        lines.append(f"| {version} | {value} | {radii} | {_number(agreement, 3)} |")
+        readable = flat.get(f"defocus.v{version}.before.recognition_rate")
+        lines.append(f"| {version} | {value} | {radii} | {_number(agreement, 3)} | {_number(readable, 3)} |")
     return "\n".join(lines) + "\n"
 
 
 def _row(flat: dict[str, float | None], key: str, label: str) -> str:
     rate, low, high = (flat.get(f"{key}.recognition_rate{end}") for end in ("", ".low", ".high"))
+    texts = f"{_number(flat.get(f'{key}.texts'), 0)} texts"
+    spread = texts if low is None else f"{_number(low, 3)}-{_number(high, 3)}"
     return (
         f"| {label} | {_number(flat.get(f'{key}.images'), 0)} "
-        f"| {_number(rate, 3)} ({_number(low, 3)}-{_number(high, 3)}) "
+        f"| {_number(rate, 3)} ({spread}) "
         f"| {_number(flat.get(f'{key}.false_reads'), 0)} | {_number(flat.get(f'{key}.bit_error_rate.mean'), 4)} "
         f"| {_number(flat.get(f'{key}.qr_mae'), 1)} |"
     )

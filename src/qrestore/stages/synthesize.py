@@ -6,6 +6,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from multiprocessing import get_context
 from typing import Annotated
 
 from annotated_types import Ge, Gt
@@ -43,7 +44,7 @@ def main() -> None:
     """Write `data/synthetic/<set>/<split>.parquet` and the facts of each file in `data/reports/synthesis.json`."""
     settings = load_section(PARAMS, "synthesis", Synthesis)
     facts = {}
-    with ProcessPoolExecutor() as executor:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as executor:
         for name, rows in _sets(settings, executor).items():
             facts[name] = _write(name, rows)
     write_json(REPORTS / "synthesis.json", facts)
@@ -73,7 +74,7 @@ def _write(name: str, rows: Iterator[Row]) -> dict[str, object]:
     captures = []
 
     def counted() -> Iterator[Row]:
-        for row in tqdm(rows, desc=name, unit="image", leave=False, disable=None):
+        for row in tqdm(rows, desc=name, unit="image", leave=False):
             subsets[row.subset] += 1
             captures.append(digest(row.capture))
             yield row

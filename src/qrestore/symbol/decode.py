@@ -20,10 +20,10 @@ Corners = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Code:
-    """One decoded symbol: its text, the bytes it was made of, who read it, and where."""
+    """One decoded symbol: its text, the bytes it was made of (None: the reader does not say), who read it, where."""
 
     text: str
-    raw: bytes
+    raw: bytes | None
     reader: str
     corners: Corners
 
@@ -86,7 +86,7 @@ def _pyzbar() -> Reader:
             first = _FIRST_CORNER.get(code.orientation, 0)
             around = [(float(p.x), float(p.y)) for p in code.polygon][::-1]  # zbar goes counter-clockwise
             around = around[-1:] + around[:-1]
-            codes.append(Code(text, text.encode(), "pyzbar", tuple(around[first:] + around[:first])))
+            codes.append(Code(text, None, "pyzbar", tuple(around[first:] + around[:first])))
         return codes
 
     return read
@@ -106,7 +106,7 @@ def _opencv() -> Reader:
         if not any(text for text, _ in pairs):
             text, where, _ = detector.detectAndDecode(picture)
             pairs = [(text, where)]
-        return [Code(text, text.encode(), "opencv", corners_of(where)) for text, where in pairs if text]
+        return [Code(text, None, "opencv", corners_of(where)) for text, where in pairs if text]
 
     return read
 
