@@ -12,6 +12,9 @@ from ruamel.yaml.error import YAMLError
 
 T = TypeVar("T")
 
+SECTIONS = ("synthesis", "validation", "training", "calibration", "promotion")
+"""Sections of the parameter file, each read by the stages that list it (promotion: by `tracking`)."""
+
 
 class ConfigError(ValueError):
     """Something in a configuration file is wrong; the message names the file, the dotted key and the remedy."""
@@ -50,6 +53,14 @@ def load_section(path: Path, section: str, kind: type[T]) -> T:
     for key in _unknown(value, loaded):
         raise ConfigError(f"{path}: {section}.{key}: unknown key; remove it or correct its spelling")
     return loaded
+
+
+def check_sections(path: Path) -> None:
+    """Refuse a parameter file with a section that nothing reads; raises ConfigError."""
+    found = read_yaml(path)
+    for key in found if isinstance(found, dict) else ():
+        if key not in SECTIONS:
+            raise ConfigError(f"{path}: {key}: unknown section; known: {', '.join(SECTIONS)}")
 
 
 def read_yaml(path: Path) -> Any:

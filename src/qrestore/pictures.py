@@ -17,6 +17,8 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 """File names taken for pictures when a folder is searched."""
 
 MAX_MEGAPIXELS = 100
+MAX_SIDE_PX = 32_767
+"""OpenCV's own limit for a warp; longer strips also cost some readers minutes."""
 MIN_SIDE_PX = 21
 """A version 1 symbol at one pixel a module."""
 
@@ -66,6 +68,8 @@ def _converted(source: Path | bytes, convert: Callable[[Image.Image], NDArray[np
             raise PictureError(
                 f"{width} x {height} px ({megapixels:.0f} megapixels; limit {MAX_MEGAPIXELS}): scale it down"
             )
+        if max(width, height) > MAX_SIDE_PX:
+            raise PictureError(f"{width} x {height} px: longer than {MAX_SIDE_PX}: scale it down or cut it up")
         if min(width, height) < MIN_SIDE_PX:
             raise PictureError(
                 f"{width} x {height} px: too small for any QR code, which needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"

@@ -20,7 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 
-from qrestore.config import load_section, read_yaml
+from qrestore.config import check_sections, load_section, read_yaml
 from qrestore.pipeline import dataset_digest, evidence_digest, git_commit
 from qrestore.promotion import Figures, Limits, Verdict, verdict
 
@@ -126,6 +126,7 @@ def _ensure_model(store: MlflowClient) -> None:
 
 def limits(root: Path) -> Limits:
     """Read section `promotion` of the parameters."""
+    check_sections(root / "params.yaml")
     return load_section(root / "params.yaml", "promotion", Limits)
 
 

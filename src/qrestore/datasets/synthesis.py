@@ -4,8 +4,9 @@ Every item is drawn from a generator of its own and computed in float64, so that
 worker count nor vector width changes a byte.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -32,8 +33,11 @@ class Defocus:
     quiet_zone: Annotated[int, Interval(ge=0, le=8)]
     level: Level
     noise_sigma: Annotated[float, Ge(0)]
-    radius_px: dict[int, Range]
+    radius_px: dict[Annotated[int, Interval(ge=1, le=40)], Range]
     """Deblurring interval by symbol version, in pixels."""
+
+    def __post_init__(self) -> None:
+        _check_ordered(self.radius_px)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class Motion:
     motion_angle_deg: Range
     blur_sigma_px: Range
     noise_sigma: Annotated[float, Ge(0)]
+
+    def __post_init__(self) -> None:
+        names = ("motion_length_px", "motion_angle_deg", "blur_sigma_px")
+        _check_ordered({name: getattr(self, name) for name in names})
+
+
+def _check_ordered(ranges: Mapping[Any, tuple[float, float]]) -> None:
+    for name, (low, high) in ranges.items():
+        if low > high:
+            raise ValueError(f"{name}: [{low:g}, {high:g}]; expected the lower end first")
 
 
 def generator(seed: int, data: DataName, split: Split, item: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from qrestore.config import ConfigError
+from qrestore.config import ConfigError, check_sections
 
 PARAMS = Path("params.yaml")
 SYNTHETIC = Path("data/synthetic")
@@ -26,10 +26,11 @@ def run(main: Callable[[], None]) -> None:
     if witness := os.environ.get("QRESTORE_WITNESS"):
         Path(witness).touch()
     try:
+        check_sections(PARAMS)
         main()
     except ConfigError as error:
         sys.exit(_say(error, 2))
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
         sys.exit(_say(error, 1))
 
 

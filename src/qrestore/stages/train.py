@@ -62,18 +62,25 @@ def main(model: str) -> None:
     pool = motion_pool(motion, seed, recipe.pool_size, progress=_bar("rendering the pool"))
     data = {"seed": seed, **asdict(motion), "pool_fingerprint": pool.fingerprint}
     origin = {"recipe": asdict(recipe), "data": data}
-    folder = CHECKPOINTS / digest(origin)[:16]
+    # Other code, another torch or another device is another training: it does not go on from this one's checkpoint.
+    folder = CHECKPOINTS / digest([origin, code_digest(), torch.__version__, device().type])[:16]
     if (folder / "last.pt").exists():
         print(f"going on from the checkpoint in {folder}", file=sys.stderr)
     torch.manual_seed(recipe.schedule.seed)
     generator, critic = build(**asdict(recipe.network)), Critic(recipe.critic_width)
     validation = _validation()
-    with tqdm(total=recipe.schedule.steps, desc=model, unit="step", disable=None) as bar:
+    with tqdm(total=recipe.schedule.steps, desc=model, unit="step") as bar:
         state = train(generator, critic, pool, recipe.schedule, folder, validation.error, _shown(bar))
     save_weights(MODELS / f"{model}.safetensors", state, asdict(recipe.network))
     METRICS.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "history.csv", METRICS / f"{model}-history.csv")
     write_json(MODELS / f"{model}.json", {**_facts(model, recipe, pool), **origin, "validated_on": validation.digest})
+    shutil.rmtree(folder)
+
+
+def code_digest() -> str:
+    """Digest of the code that trains."""
+    return digest({path.name: digest(path.read_bytes()) for path in sorted(Path(engine.__file__).parent.glob("*.py"))})
 
 
 def import_weights(folder: Path) -> str:
@@ -90,12 +97,19 @@ def import_weights(folder: Path) -> str:
     Raises
     ------
     ValueError
-        Not exactly one model, or one of another architecture, recipe, data or pool. Nothing is copied then.
+        Not exactly one model, a file of it missing, or one of another architecture, recipe, data or
+        pool. Nothing is copied then.
     """
     found = sorted(folder.glob("*.safetensors"))
     if len(found) != 1:
         raise ValueError(f"{folder}: {len(found)} files *.safetensors; expected one model")
     model = found[0].stem
+    history = folder / f"{model}-history.csv"
+    for path in (history, folder / f"{model}.json", VALIDATION):
+        if not path.is_file():
+            raise ValueError(
+                f"{path}: missing" + ("; `dvc repro validate@synthetic` makes it" if path is VALIDATION else "")
+            )
     recipe = load_section(PARAMS, f"training.{model}", Recipe)
     motion = load_section(PARAMS, "synthesis.motion", Motion)
     seed = load_section(PARAMS, "synthesis.seed", int)
@@ -111,14 +125,13 @@ def import_weights(folder: Path) -> str:
         if digest(mine) != digest(theirs[name]):
             raise ValueError(f"{found[0]}: its {name} is not that of params.yaml; train it with this repository's own")
     load_network(found[0])
-    code = {path.name: digest(path.read_bytes()) for path in sorted(Path(engine.__file__).parent.glob("*.py"))}
     for source, target in (
         (found[0], MODELS / found[0].name),
-        (folder / f"{model}-history.csv", METRICS / f"{model}-history.csv"),
+        (history, METRICS / history.name),
     ):
         with whole(target) as part:
             shutil.copyfile(source, part)
-    write_json(MODELS / f"{model}.json", {**facts, "taken_in_by_code": digest(code)})
+    write_json(MODELS / f"{model}.json", {**facts, "taken_in_by_code": code_digest()})
     return model
 
 
@@ -158,7 +171,7 @@ def _facts(model: str, recipe: Recipe, pool: Pool) -> dict[str, Any]:
 
 
 def _bar(text: str) -> Any:
-    return lambda items: iter(tqdm(items, desc=text, unit="image", leave=False, disable=None))
+    return lambda items: iter(tqdm(items, desc=text, unit="image", leave=False))
 
 
 def _shown(bar: "tqdm[Any]") -> Any:
