@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ STORE = Path(".mlflow")
 
 # What MLflow tells of its migrations and downloads is nothing that a user of the flow asked for.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", message=".*type hint", category=UserWarning)  # our signature is the logged one
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
