@@ -31,9 +31,12 @@ STAGES = (
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
-def publish() -> tracking.Published:
+def publish() -> Any:
     """Publish the evidence to MLflow; retried, because a server may be away."""
-    return tracking.publish(ROOT)
+    try:
+        return tracking.publish(ROOT)
+    except ValueError as error:  # the evidence itself is wrong: no use in trying again
+        return Failed(message=str(error))
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)

@@ -97,6 +97,7 @@ def _evidence_run(root: Path, digest: str) -> str:
     if where["weights_sha256"] != weights:
         raise ValueError("models/metrics/timing.json was measured with other weights: `make evidence` measures again")
     flat = {key: value for key, value in {**summary, **timing["seconds"]}.items() if value is not None}
+    headline = _headline(figures(flat))
     mlflow.set_experiment(EXPERIMENT)
     tags = {**_tags(root, digest), "timed_on": where["machine"]}
     with mlflow.start_run(run_name=f"evidence {digest[:8]}", tags=tags):
@@ -105,7 +106,7 @@ def _evidence_run(root: Path, digest: str) -> str:
             if (root / name).is_dir():
                 mlflow.log_artifacts(str(root / name), name)
         model = _log_model(root)
-        mlflow.log_metrics({**flat, **_headline(figures(flat))}, model_id=model.model_id)
+        mlflow.log_metrics({**flat, **headline}, model_id=model.model_id)
         return str(model.model_uri)
 
 
@@ -154,6 +155,8 @@ def judge(root: Path) -> Verdict:
 def figures(flat: dict[str, Any], restorer: str = "cgan", timed_on: str = "") -> Figures:
     """Headline figures of a restorer from the flat ones: contents that no training saw."""
     key = f"motion.unseen.{restorer}"
+    if f"{key}.recognition_rate.low" not in flat:
+        raise ValueError(f"{key}: no interval, too few texts; raise synthesis.counts.motion_test_unseen to 10 or more")
     error, rate = f"{key}.bit_error_rate", f"{key}.recognition_rate"
     return Figures(
         bit_error_rate=flat[f"{error}.mean"],
