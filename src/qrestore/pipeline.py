@@ -150,9 +150,8 @@ def _lock_holder(folder: Path) -> str | None:
         table = json.loads((folder / "rwlock").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    for path, entry in table.items():
-        writer = entry.get("write")
-        if writer and _alive(writer["pid"]):
+    for path, writer in table.get("write", {}).items():
+        if _alive(writer["pid"]):
             return f"process {writer['pid']} ({writer['cmd']}) writes {path}"
     return None
 

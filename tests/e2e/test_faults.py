@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qrestore.pipeline import PipelineError, run_stage, wait_for_lock
+from qrestore.pipeline import PipelineError, run_stage, stale_stages, wait_for_lock
 from qrestore.rehearsal import clone, in_clone
 from tests.e2e.conftest import Toy
 
@@ -66,16 +66,25 @@ def test_a_killed_training_goes_on_to_the_same_weights(toy: Toy, tmp_path: Path)
     assert (killed.root / "models/metrics/qr-deblurrer-history.csv").read_bytes() == history
 
 
-def test_an_outcome_is_read_from_lock_and_outputs(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Toy(tmp_path / "outcomes", "")
-    clone(toy.root, here.root, edited=False)
-    monkeypatch.setenv("PYTHONPATH", str(here.root / "src"))
-    assert run_stage(here.root, "ingest").outcome == "Completed"
-    assert run_stage(here.root, "ingest").outcome == "Unchanged"
-    (here.root / "data/scanned/index.parquet").unlink()
-    assert run_stage(here.root, "ingest").outcome == "Restored"
+def test_an_outcome_is_read_from_lock_and_outputs(tmp_path: Path) -> None:
+    here = Toy(tmp_path, "")
+    command = 'test -z "$QRESTORE_WITNESS" || touch "$QRESTORE_WITNESS"; cp source copy'
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  copy:\n    cmd: {command}\n    deps: [source]\n    outs: [copy]\n")
+    (tmp_path / "source").write_text("1")
+    here.run("git", "init", "--quiet")
+    here.run("dvc", "init", "--quiet")
+    assert run_stage(tmp_path, "copy").outcome == "Completed"
+    assert stale_stages(tmp_path) == frozenset()
+    assert run_stage(tmp_path, "copy").outcome == "Unchanged"
+    (tmp_path / "copy").unlink()
+    assert stale_stages(tmp_path) == {"copy"}
+    assert run_stage(tmp_path, "copy").outcome == "Restored"
+    (tmp_path / "source").write_text("2")
+    assert run_stage(tmp_path, "copy").outcome == "Completed"
+    (tmp_path / "source").write_text("1")
+    assert run_stage(tmp_path, "copy").outcome == "Restored"
     with pytest.raises(PipelineError, match="nonsense"):
-        run_stage(here.root, "nonsense")
+        run_stage(tmp_path, "nonsense")
 
 
 def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
