@@ -141,7 +141,7 @@ def test_report_is_written(toy: Toy) -> None:
     page = (toy.root / "reports/report.html").read_text()
     assert evidence_digest(toy.root) in page
     assert page.count("<svg") == 4
-    assert "http://" not in re.sub(r'xmlns(:\w+)?="[^"]+"', "", page).replace("http://www.w3.org", "")
+    assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]+"', "", page))
     shutil.rmtree(toy.root / "reports")
     toy.run("python", "-m", "qrestore", "report")
     assert (toy.root / "reports/report.html").exists()

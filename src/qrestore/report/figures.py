@@ -98,6 +98,6 @@ def _svg(draw: Callable[[Any], None]) -> str:
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     draw(figure.subplots())
     out = io.StringIO()
-    figure.savefig(out, format="svg")
+    figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = out.getvalue()
     return text[text.index("<svg") :]
