@@ -14,6 +14,7 @@ from qrestore.config import load_section
 from qrestore.datasets.boundary import BoundarySet, boundary_rows
 from qrestore.datasets.synthesis import Defocus
 from qrestore.files import digest, read_json
+from qrestore.pipeline import environment
 
 ROOT = Path(__file__).parents[2]
 GRAPH = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())
@@ -73,7 +74,9 @@ def test_the_committed_lock_is_without_scans() -> None:
 
 
 def test_the_lock_is_that_of_this_code_these_parameters_and_these_models() -> None:
-    done = subprocess.run(["dvc", "status", "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["dvc", "status", "--json"], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+    )
     stale = set()
     for stage_name, changes in json.loads(done.stdout).items():
         for change in changes:
