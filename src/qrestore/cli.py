@@ -44,17 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
     scans.set_defaults(run=_scans)
 
-    report = commands.add_parser("report", help="write reports/report.html from the measured files")
-    report.set_defaults(run=_report)
-
-    check = commands.add_parser(
-        "check", help="measure a few dozen test pictures now and compare with the committed rows"
-    )
-    check.set_defaults(run=_check)
-
-    publish = commands.add_parser("publish", help="publish the evidence to MLflow and judge it against the champion")
-    publish.set_defaults(run=_publish)
-
     accept = commands.add_parser("accept", help="accept an edit of code that leaves a stage's outputs as they are")
     accept.add_argument("stage")
     accept.set_defaults(run=_accept)
@@ -63,8 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     weights.add_argument("folder", type=Path, help="holds <model>.safetensors, <model>.json and <model>-history.csv")
     weights.set_defaults(run=_import_weights)
 
-    toy = commands.add_parser("toy", help="run the whole flow at toy size in a temporary clone")
-    toy.set_defaults(run=_toy)
+    for name, run, does in (
+        ("report", _report, "write reports/report.html from the measured files"),
+        ("check", _check, "measure a few dozen test pictures now and compare with the committed rows"),
+        ("publish", _publish, "publish the evidence to MLflow and judge it against the champion"),
+        ("toy", _toy, "run the whole flow at toy size in a temporary clone"),
+    ):
+        commands.add_parser(name, help=does).set_defaults(run=run)
     return parser
 
 

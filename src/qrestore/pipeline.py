@@ -60,11 +60,6 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
 
 
-def stage_names(root: Path) -> list[str]:
-    """Names of all stages, as `dvc.yaml` orders them."""
-    return dvc(root, "stage", "list", "--name-only").split()
-
-
 def stale_stages(root: Path) -> frozenset[str]:
     """Names of the stages that `dvc status` finds changed: one call; asking one by one takes a second each."""
     wait_for_lock(root)
