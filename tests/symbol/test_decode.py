@@ -27,6 +27,13 @@ def test_every_reader_reads_what_was_rendered(name, version, level):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("version", [1, 2, 6, 7, 14])
+def test_a_code_knows_its_version_where_the_reader_tells(name, version):
+    (code,) = readers()[name](symbol_picture("kiln 3", version))
+    assert code.symbol_version == (version if name == "zxing-cpp" else None)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("text", ["1234567", "HELLO WORLD", "café", "ÀÉÎ", "Grüße €", "Привет", "日本語", "👍 ok"])
 def test_every_reader_reads_texts_of_every_script(name, text):
     assert [code.text for code in readers()[name](symbol_picture(text, 3))] == [text]

@@ -20,12 +20,13 @@ Corners = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Code:
-    """One decoded symbol: its text, the bytes it was made of (None: the reader does not say), who read it, where."""
+    """One decoded symbol: its text, the bytes it was made of, who read it, where, its version; None: not said."""
 
     text: str
     raw: bytes | None
     reader: str
     corners: Corners
+    symbol_version: int | None = None
 
 
 Reader = Callable[[Grey8], list[Code]]
@@ -54,7 +55,8 @@ def _zxing() -> Reader:
             raw = bytes(code.bytes)
             names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
             text = code.text if names_charset else text_of(raw) or code.text
-            codes.append(Code(text, raw, "zxing-cpp", corners))
+            version = int(code.extra["Version"])  # type: ignore[index]
+            codes.append(Code(text, raw, "zxing-cpp", corners, version))
         return codes
 
     return read

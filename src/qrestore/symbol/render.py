@@ -34,8 +34,16 @@ def render_at(matrix: Matrix, side_px: int, quiet_zone: int = 4) -> NDArray[np.f
     modules = matrix.shape[0] + 2 * quiet_zone
     if side_px < modules:
         raise ValueError(f"{side_px} px for {modules} modules; expected at least one pixel a module")
-    fine = render(matrix, _SUPERSAMPLING * -(-side_px // modules), quiet_zone)
-    return np.asarray(cv2.resize(fine, (side_px, side_px), interpolation=cv2.INTER_AREA), np.float64)
+    fine_px = _SUPERSAMPLING * -(-side_px // modules)
+    if fine_px * modules % side_px == 0:  # OpenCV takes means over whole blocks in one go, as cheaply
+        return _area_mean(render(matrix, fine_px, quiet_zone), side_px, side_px)
+    # One axis after the other: the same numbers as at once, in a tenth of the time.
+    wide = _area_mean(np.repeat(render(matrix, 1, quiet_zone), fine_px, 1), modules, side_px)
+    return _area_mean(np.repeat(wide, fine_px, 0), side_px, side_px)
+
+
+def _area_mean(image: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.float64)
 
 
 def sample_modules(image: Image, side: int, quiet_zone: int) -> NDArray[np.float64]:
