@@ -2,42 +2,52 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from qrestore.arrays import to_uint8
 from qrestore.datasets.boundary import BoundarySet, boundary_capture, boundary_rows
-from qrestore.datasets.synthesis import Defocus, defocus_row
+from qrestore.datasets.defocus import ITEMS_PER_CELL, Defocus, cells, defocus_row, drawn_row, true_psf
+from qrestore.optics import psf
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.render import render_at
 
-DEFOCUS = Defocus(100, 4, "H", 0.0, {3: (1.0, 2.0), 1: (1.0, 2.0)})
+DEFOCUS = Defocus(100, 4, 0.0, {3: (1.0, 2.0), 1: (1.0, 2.0), 6: (1.0, 2.0)}, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 1 / 3)
 BOUNDARY = BoundarySet(contents=3, images_per_version=10, radius_px=(0.05, 9.05))
 ROWS = list(boundary_rows(BOUNDARY, DEFOCUS, 1))
+SUBSETS = ["v1-h", "v3-h", "v6-h", "v1-l", "v3-l", "v1-m", "v3-m", "v1-q", "v3-q"]
 
 
-def test_every_version_has_every_radius():
-    assert [row.symbol_version for row in ROWS] == [1] * 10 + [3] * 10
-    for subset in ("v1", "v3"):
-        radii = [row.defocus_radius_px for row in ROWS if row.subset == subset]
-        np.testing.assert_allclose(radii, np.arange(10) + 0.05)
+def test_every_version_stands_at_level_h_and_the_first_five_at_every_level():
+    assert list(dict.fromkeys(row.subset for row in ROWS)) == SUBSETS
+    for row in ROWS:
+        assert row.subset == f"v{row.symbol_version}-{row.level.lower()}"
+    wide = dataclasses.replace(DEFOCUS, radius_px=dict.fromkeys(range(1, 11), (1.0, 2.0)))
+    assert len({row.subset for row in boundary_rows(BOUNDARY, wide, 1)}) == 10 + 3 * 5
 
 
-def test_few_contents_take_turns():
-    for subset in ("v1", "v3"):
-        texts = [row.text for row in ROWS if row.subset == subset]
-        assert len(set(texts)) == 3
-        assert texts[:3] * 3 + texts[:1] == texts
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_every_subset_has_every_radius_and_few_contents_take_turns(subset):
+    rows = [row for row in ROWS if row.subset == subset]
+    np.testing.assert_allclose([row.defocus_radius_px for row in rows], np.arange(10) + 0.05)
+    texts = [row.text for row in rows]
+    assert len(set(texts)) == 3
+    assert texts[:3] * 3 + texts[:1] == texts
 
 
-def test_no_text_stands_in_two_versions_nor_in_the_stored_sets():
-    stored = {defocus_row(DEFOCUS, 1, split, item).text for split in ("validation", "test") for item in range(40)}
-    by_version = [{row.text for row in ROWS if row.subset == subset} for subset in ("v1", "v3")]
-    assert by_version[0].isdisjoint(by_version[1])
-    assert stored.isdisjoint(set.union(*by_version))
+def test_no_text_stands_in_two_subsets_nor_in_the_stored_sets():
+    small = dataclasses.replace(DEFOCUS, side_px=64)
+    stored = {defocus_row(small, 1, split, item).text for split in ("validation", "test") for item in range(30)}
+    stored |= {drawn_row(small, 1, "validation", cell, 0).text for cell in cells(small)}
+    drawn = {row.text for row in ROWS}
+    assert len(drawn) == 3 * len(SUBSETS)
+    assert stored.isdisjoint(drawn)
 
 
 def test_items_are_their_own_and_nobody_elses():
-    assert len({row.item for row in ROWS}) == len(ROWS)
-    assert min(row.item for row in ROWS) >= 10_000_000
+    everything = dataclasses.replace(DEFOCUS, radius_px=dict.fromkeys(range(1, 41), (1.0, 2.0)))
+    items = [row.item for row in boundary_rows(BOUNDARY, everything, 1)]
+    assert len(set(items)) == len(items)
+    assert min(items) > ITEMS_PER_CELL * (max(cell.number for cell in cells(everything)) + 1)
     assert {row.split for row in ROWS} == {"validation"}  # thresholds are never chosen on test pictures
 
 
@@ -45,6 +55,11 @@ def test_captures_follow_from_the_row_alone():
     noisy = dataclasses.replace(ROWS[4], noise_sigma=0.01)
     np.testing.assert_array_equal(boundary_capture(noisy, 100), boundary_capture(noisy, 100))
     assert not np.array_equal(boundary_capture(noisy, 100), boundary_capture(ROWS[4], 100))
+
+
+def test_the_blur_is_the_disk_of_the_row():
+    for row in ROWS[::7]:
+        np.testing.assert_array_equal(true_psf(row), psf.disk(row.defocus_radius_px))
 
 
 def test_the_first_is_all_but_sharp_and_sharpness_falls():
@@ -58,3 +73,10 @@ def test_the_first_is_all_but_sharp_and_sharpness_falls():
 def test_another_seed_gives_other_texts(seed):
     others = {row.text for row in boundary_rows(BOUNDARY, DEFOCUS, seed)}
     assert others.isdisjoint({row.text for row in ROWS})
+
+
+@pytest.mark.parametrize("change", [{"contents": 0}, {"contents": 60_000}, {"images_per_version": 1}])
+def test_sizes_out_of_range_are_refused(change):
+    settings = dataclasses.asdict(BOUNDARY) | change
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        TypeAdapter(BoundarySet).validate_python(settings)

@@ -15,31 +15,36 @@ from qrestore.symbol.geometry import LEVELS
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 NUMBER = st.none() | st.floats(allow_nan=False)
-ROWS = st.lists(
-    st.builds(
-        Row,
-        data=st.sampled_from(DATA_NAMES),
-        split=st.sampled_from(SPLITS),
-        item=WHOLE,
-        subset=TEXT,
-        text=TEXT,
-        text_group=TEXT,
-        seen=st.booleans(),
-        seed=st.none() | WHOLE,
-        file=st.none() | TEXT,
-        symbol_version=st.none() | st.integers(1, 40),
-        level=st.none() | st.sampled_from(LEVELS),
-        mask=st.none() | st.integers(0, 7),
-        quiet_zone=st.none() | st.integers(0, 8),
-        defocus_radius_px=NUMBER,
-        motion_length_px=NUMBER,
-        motion_angle_deg=NUMBER,
-        blur_sigma_px=NUMBER,
-        noise_sigma=NUMBER,
-        capture=st.binary(max_size=50),
-    ),
-    max_size=6,
-)
+BYTES = st.binary(max_size=50)
+FIELDS = {
+    "data": st.sampled_from(DATA_NAMES),
+    "split": st.sampled_from(SPLITS),
+    "item": WHOLE,
+    "subset": TEXT,
+    "text": TEXT,
+    "text_group": TEXT,
+    "seen": st.booleans(),
+    "seed": st.none() | WHOLE,
+    "file": st.none() | TEXT,
+    "symbol_version": st.none() | st.integers(1, 40),
+    "level": st.none() | st.sampled_from(LEVELS),
+    "mask": st.none() | st.integers(0, 7),
+    "quiet_zone": st.none() | st.integers(0, 8),
+    "defocus_radius_px": NUMBER,
+    "motion_length_px": NUMBER,
+    "motion_angle_deg": NUMBER,
+    "blur_sigma_px": NUMBER,
+    "noise_sigma": NUMBER,
+    "degradation": st.none() | TEXT,
+    "readable": st.none() | st.booleans(),
+    "dot_side_px": st.none() | st.integers(1, 2),
+    "dot_modules": st.none() | st.integers(1, 29_648),
+    "key_id": st.none() | TEXT,
+    "message": st.none() | BYTES,
+    "dots": st.none() | BYTES,
+    "capture": BYTES,
+}
+ROWS = st.lists(st.builds(Row, **FIELDS), max_size=6)
 
 
 def plain_rows(count):
@@ -47,6 +52,10 @@ def plain_rows(count):
         Row(data="defocus", split="test", item=item, subset="v1", text=f"t{item}", capture=bytes([item % 256]) * 9)
         for item in range(count)
     ]
+
+
+def test_every_field_of_a_row_is_tried():
+    assert list(FIELDS) == [field.name for field in dataclasses.fields(Row)] == SCHEMA.names
 
 
 @settings(deadline=None, max_examples=40)

@@ -11,7 +11,7 @@ ROW = Row(data="motion", split="test", item=7, subset="seen", text="hello")
 
 def test_names_stand_in_the_order_that_seeds_count_on():
     # `SeedSequence([seed, data, split, item])` takes these positions: another order makes other pictures.
-    assert DATA_NAMES == ("defocus", "motion", "scanned")
+    assert DATA_NAMES == ("defocus", "motion", "scanned", "dots")
     assert SPLITS == ("train", "validation", "test")
 
 
@@ -39,6 +39,11 @@ def test_equal_texts_make_a_group_and_a_given_group_stays():
     assert with_text_group(ROW).text_group != with_text_group(other).text_group
     assert with_text_group(dataclasses.replace(ROW, text_group="a")).text_group == "a"
     assert with_text_group(with_text_group(ROW)) == with_text_group(ROW)
+
+
+def test_what_is_not_known_is_none():
+    told = {"data", "split", "item", "subset", "text", "text_group", "seen", "capture"}
+    assert {value for name, value in vars(ROW).items() if name not in told} == {None}
 
 
 def test_rows_do_not_change():

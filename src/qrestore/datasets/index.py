@@ -26,6 +26,11 @@ _ARROW = {
     "motion_angle_deg": pa.float64(),
     "blur_sigma_px": pa.float64(),
     "noise_sigma": pa.float64(),
+    "readable": pa.bool_(),
+    "dot_side_px": pa.int64(),
+    "dot_modules": pa.int64(),
+    "message": pa.binary(),
+    "dots": pa.binary(),
     "capture": pa.binary(),
 }
 SCHEMA = pa.schema([(field.name, _ARROW.get(field.name, pa.string())) for field in fields(Row)])

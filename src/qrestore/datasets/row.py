@@ -7,7 +7,9 @@ from qrestore.arrays import Matrix
 from qrestore.files import digest
 from qrestore.symbol.geometry import Level, module_matrix
 
-DataName = Literal["defocus", "motion", "scanned"]
+DataName = Literal["defocus", "motion", "scanned", "dots"]
+"""In this order for good: a place in it is part of every item's seed."""
+
 Split = Literal["train", "validation", "test"]
 DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -19,7 +21,10 @@ class Row:
 
     A synthetic capture is drawn from `SeedSequence([seed, data, split, item])`, a scanned one comes
     from `file`. `seen` marks contents that also stand in the training pool. `subset` names a part
-    of the data set whose figures are reported apart.
+    of the data set whose figures are reported apart. `degradation` is the drawn setting of the
+    optics as JSON, `readable` whether a plain reader reads the capture. Of a carrier:
+    `dot_modules` that hold dots, the id of their key, the `message` they carry, and `dots`, the true
+    dot matrix as `datasets.dots.pack_dots` packs it.
     """
 
     data: DataName
@@ -40,6 +45,13 @@ class Row:
     motion_angle_deg: float | None = None
     blur_sigma_px: float | None = None
     noise_sigma: float | None = None
+    degradation: str | None = None
+    readable: bool | None = None
+    dot_side_px: int | None = None
+    dot_modules: int | None = None
+    key_id: str | None = None
+    message: bytes | None = None
+    dots: bytes | None = None
     capture: bytes = b""
 
     @property
