@@ -4,11 +4,13 @@ PYTHON ?= python3
 READY := .venv/.ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
+# Stages work in processes; threads for small matrix products only fight over the cores.
+export OPENBLAS_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui scans accept import-weights evidence toy reading browser
+.PHONY: help setup run test test-slow check format ui scans accept import-weights evidence toy reading dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +64,7 @@ import-weights: $(READY) ## DIR=folder: bring in weights trained on another mach
 
 evidence: $(READY) ## measure every table and figure again, with the shipped models
 	@dvc --wait-for-lock repro synthesize ingest
-	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned summarize
+	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned evaluate@dots summarize
 	@qrestore report
 	@python -m benchmarks.readme
 	@python -m benchmarks.before_after
@@ -74,6 +76,9 @@ toy: $(READY) ## the whole flow at toy size, in a temporary clone
 reading: $(READY) ## FROM=folder: measure reading on real photographs, write the README's table
 	@test -n "$(FROM)" || { echo "say which folder: make reading FROM=../shared/realqr" >&2; exit 2; }
 	@python -m benchmarks.reading "$(FROM)"
+
+dots: $(READY) ## measure the difficulty of every profile, labels read, rates; write the tables of data/README.md
+	@python -m benchmarks.dots
 
 browser: # what the browser tests need
 	@.ci/install-system chromium

@@ -20,11 +20,14 @@ STAGES = (
     "ingest",
     "validate@synthetic",
     "validate@scanned",
+    "train@lmmse-2px",
+    "train@lmmse-1px",
     "train@qr-deblurrer",
     "calibrate",
     "evaluate@defocus",
     "evaluate@motion",
     "evaluate@scanned",
+    "evaluate@dots",
     "summarize",
 )
 """Stages in the order of `dvc.yaml`; DVC runs one at a time."""

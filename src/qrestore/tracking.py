@@ -94,7 +94,7 @@ def _evidence_run(root: Path, digest: str) -> str:
     timing = _json(root / "models/metrics/timing.json")
     where = timing["measured"]["motion"]
     weights = hashlib.sha256((root / "models" / f"{MODEL}.safetensors").read_bytes()).hexdigest()
-    if where["weights_sha256"] != weights:
+    if where["weights_sha256"] != {MODEL: weights}:
         raise ValueError("models/metrics/timing.json was measured with other weights: `make evidence` measures again")
     flat = {key: value for key, value in {**summary, **timing["seconds"]}.items() if value is not None}
     headline = _headline(figures(flat))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import reading, readme
+from benchmarks import dots, reading, readme
 from qrestore.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -11,6 +11,16 @@ TEXT = (ROOT / "README.md").read_text()
 
 def test_table_of_synthetic_figures() -> None:
     assert readme.figures(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+def test_table_of_dots() -> None:
+    assert readme.dots(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+def test_tables_of_difficulty_and_rates() -> None:
+    page, result = (ROOT / "data/README.md").read_text(), read_json(ROOT / "benchmarks/dots.json")
+    assert dots.difficulty_table(result) in page
+    assert dots.rates_table(result) in page
 
 
 def test_table_of_real_photographs() -> None:

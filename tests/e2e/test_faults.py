@@ -128,14 +128,16 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     here = Toy(tmp_path / "accept", "")
     clone(toy.root, here.root, edited=False)
     here.run("dvc", "repro", "synthesize")
-    module = here.root / "src/qrestore/datasets/synthesis.py"
+    module = here.root / "src/qrestore/datasets/motion.py"
     text = module.read_text()
+    changed = text.replace("content.integers(8)", "content.integers(7)")  # masks 0 to 6: other pictures
+    assert changed != text
     module.write_text(text + "\n# a comment\n")
     here.run("python", "-m", "qrestore", "accept", "synthesize")
     assert "synthesize" in (here.root / "CHANGELOG.md").read_text()
     assert "synthesize" not in here.run("dvc", "status", "synthesize").stdout
     here.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "A comment")
-    module.write_text(text.replace("rng.integers(8)", "rng.integers(7)"))
+    module.write_text(changed)
     here.run("git", "add", "--all")
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
     assert refused.returncode == 1
@@ -147,7 +149,7 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     assert refused.returncode == 1
     assert "not code alone" in refused.stderr
     here.run("git", "restore", "params.yaml")
-    module.write_text(text.replace("rng.integers(8)", "rng.integers(7)"))
+    module.write_text(changed)
     here.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "A change that no lock knows")
     module.write_text(module.read_text() + "\n# a comment\n")
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from flows.retraining import STAGES
+from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.pipeline import evidence_digest
 from qrestore.rehearsal import clone
 from tests.e2e.conftest import Toy
@@ -24,9 +25,47 @@ def test_first_run_makes_everything(toy: Toy) -> None:
     found = outcomes(toy.output)
     assert set(STAGES) <= found.keys()
     assert "Scans      none were given" in toy.output
-    assert found["train@qr-deblurrer"] == found["synthesize"] == found["calibrate"] == "Completed"
+    for stage in (
+        "synthesize",
+        "train@lmmse-2px",
+        "train@lmmse-1px",
+        "train@qr-deblurrer",
+        "calibrate",
+        "evaluate@dots",
+    ):
+        assert found[stage] == "Completed", stage
     assert "version 1" in toy.output
     assert "no champion yet" in toy.output
+
+
+def test_dots_are_measured_by_every_reader(toy: Toy) -> None:
+    summary = json.loads((toy.root / "models/metrics/summary.json").read_text())
+    drawn = json.loads((toy.root / "data/reports/synthesis.json").read_text())["dots/test"]["subsets"]
+    assert set(drawn) == {"hard-2px", "one-1px", "one-2px", "partial-2px", "mid-2px"}
+    for subset, images in drawn.items():
+        for reader in DOT_READERS:
+            key = f"dots.{subset}.{reader}"
+            assert summary[f"{key}.images"] == images
+            assert 0 <= summary[f"{key}.bit_error_rate.mean"] < 0.6
+            assert summary[f"{key}.message_recovered"] is not None
+        assert summary[f"dots.{subset}.before.recognition_rate"] == 1  # the ordinary text is read beside the dots
+        lmmse, binarised = (summary[f"dots.{subset}.{name}.bit_error_rate.mean"] for name in ("lmmse", "binarised"))
+        assert lmmse < 0.05 < binarised
+    assert summary["dots.partial-2px.lmmse.unused_bits"] > 0
+    assert summary["dots.mid-2px.lmmse.unused_bits"] == 0
+    assert re.search(r"^Check +dots, lmmse: \d+ of 7 read, 0 readings differ", toy.output, re.MULTILINE)
+
+
+def test_blurred_pictures_are_drawn_until_enough_are_unread(toy: Toy) -> None:
+    summary = json.loads((toy.root / "models/metrics/summary.json").read_text())
+    for version in range(1, 11):
+        assert summary[f"defocus.v{version}.wiener_true.images"] == 2
+        assert summary[f"defocus.v{version}.before.images"] >= 2
+    for subset in ("level-l", "level-m", "level-q", "line", "ellipse", "annulus", "shake", "uneven"):
+        assert summary[f"defocus.{subset}.wiener_true.images"] == 5  # one of each version that is pooled
+    assert toy.run("git", "ls-files", "data/pools").stdout.split() == [
+        f"data/pools/{name}.parquet" for name in ("hard-2px", "motion", "one-1px")
+    ]
 
 
 def test_second_run_leaves_everything_unchanged(toy: Toy) -> None:
@@ -105,7 +144,8 @@ def test_a_changed_parameter_makes_a_version_judged_against_the_champion(toy: To
     params.write_text(params.read_text().replace("pixel_steps: 6", "pixel_steps: 7"))
     output = here.flow()
     found = outcomes(output)
-    assert found["calibrate"] == found["evaluate@defocus"] == "Unchanged"
+    for stage in ("calibrate", "train@lmmse-2px", "train@lmmse-1px", "evaluate@defocus", "evaluate@dots"):
+        assert found[stage] == "Unchanged", stage
     assert found["train@qr-deblurrer"] == found["evaluate@motion"] == "Completed"
     version = client.get_model_version_by_alias("qr-deblurrer", "challenger")
     assert int(version.version) == 2

@@ -53,7 +53,7 @@ def test_scans_are_measured(scanned: Toy) -> None:
 
 
 def test_networks_are_not_trained_on_scans(scanned: Toy) -> None:
-    done = scanned.run("dvc", "status", "train@qr-deblurrer", "evaluate@motion")
+    done = scanned.run("dvc", "status", "train@qr-deblurrer", "train@lmmse-2px", "evaluate@motion", "evaluate@dots")
     assert "changed" not in done.stdout
 
 

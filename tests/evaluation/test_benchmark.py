@@ -1,12 +1,19 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from qrestore.arrays import to_uint8
+from qrestore.datasets.defocus import cells, defocus_row, drawn_row
+from qrestore.datasets.dots import dots_row, pack_dots, true_dots
+from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row
-from qrestore.datasets.synthesis import Defocus, Motion, defocus_row, encode_png, motion_row
+from qrestore.datasets.synthesis import encode_png
+from qrestore.dots.carrier import draw_carrier, sites
+from qrestore.dots.embedding import modules_for
 from qrestore.evaluation.benchmark import (
     Result,
     Task,
@@ -17,13 +24,14 @@ from qrestore.evaluation.benchmark import (
     tasks,
     write_results,
 )
+from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import RESTORERS, WIENER
 from qrestore.files import write_json
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render
+from tests.evaluation.conftest import CARRIERS, DEFOCUS, clean_carrier
 from tests.samples import symbol_picture
 
-DEFOCUS = Defocus(116, 4, "H", 0.002, {1: (0.4, 0.6)})
 CLEAR = defocus_row(DEFOCUS, 1, "test", 0)
 SPOILT = defocus_row(dataclasses.replace(DEFOCUS, radius_px={1: (6.0, 6.0)}), 1, "test", 1)
 
@@ -80,6 +88,103 @@ def test_a_scanned_picture_has_no_known_truth_but_its_text(models):
         assert (result.bit_errors, result.bits, result.qr_mae, result.severity) == (None,) * 4
 
 
+def printed(row, extra=None):
+    """A carrier with the flawless picture of its dots, and of more dots than it says, as capture."""
+    dots = true_dots(row)[0] if extra is None else true_dots(row)[0] | extra
+    picture = to_uint8(draw_carrier(row.matrix(), dots, 2))
+    return dataclasses.replace(row, capture=encode_png(np.repeat(picture[:, :, None], 3, 2)))
+
+
+@pytest.fixture(scope="module")
+def carriers():
+    """Flawless captures, filled and in part."""
+    return {subset: printed(dots_row(CARRIERS, 2, "test", subset, 0)) for subset in ("mid-2px", "partial-2px")}
+
+
+def of_dots(row):
+    return only(row, "binarised", Path())  # which needs no files
+
+
+@pytest.mark.parametrize("name", DOT_READERS)
+def test_a_row_with_dots_is_measured_by_its_sites(dots, name):
+    row = dots.rows["mid-2px"]
+    result = only(row, name, dots.models)
+    assert result.bits == true_dots(row)[1].sum() == 9 * 359  # every data module of version 2 (ISO/IEC 18004, table 1)
+    assert result.bit_errors == result.misses + result.false_dots
+    assert result.bit_errors < 0.05 * result.bits
+    assert result.message_recovered is True
+    assert (result.stray_dots, result.unused_bits) == (0, 0)
+    assert (result.data, result.subset, result.item, result.name) == ("dots", "mid-2px", row.item, row.name)
+    unknown = ("recognised", "false_read", "qr_mae", "sharpness", "severity")
+    assert {getattr(result, field) for field in unknown} == {None}
+
+
+def test_misses_and_false_dots_are_told_apart(carriers):
+    row = carriers["mid-2px"]
+    dots, used = true_dots(row)
+    assert of_dots(row).bit_errors == 0
+    # Where the truth holds more than the picture shows, dots are missed; where it holds less, dots are false.
+    truth = dots.copy()
+    truth.flat[np.flatnonzero(~dots & used)[:5]] = True
+    truth.flat[np.flatnonzero(dots & used)[:3]] = False
+    result = of_dots(dataclasses.replace(row, dots=pack_dots(truth, used)))
+    assert (result.misses, result.false_dots, result.bit_errors) == (5, 3, 8)
+    assert result.message_recovered is True
+
+
+def test_dots_where_none_may_be_are_counted_apart(carriers):
+    row = carriers["partial-2px"]
+    dots, used = true_dots(row)
+    allowed = sites(2)
+    clean = of_dots(row)
+    assert clean.bits == used.sum() == 9 * modules_for(0.5, 2)
+    assert clean.unused_bits == allowed.sum() - used.sum()
+    assert (clean.bit_errors, clean.stray_dots) == (0, 0)
+    stray = np.zeros_like(dots)
+    stray.flat[np.flatnonzero(allowed & ~used)[:40]] = True
+    spoilt = of_dots(printed(row, stray))
+    assert (spoilt.bit_errors, spoilt.stray_dots, spoilt.unused_bits) == (0, 40, clean.unused_bits)
+    assert spoilt.message_recovered is True
+    on_patterns = np.zeros_like(dots)
+    on_patterns[:9, :9] = True  # a finder pattern is no site
+    assert of_dots(printed(row, on_patterns)).stray_dots == 0
+
+
+def test_a_message_counts_only_whole_and_by_its_own_key(carriers):
+    row = carriers["mid-2px"]
+    assert of_dots(row).message_recovered is True
+    assert of_dots(dataclasses.replace(row, message=b"other")).message_recovered is False
+    assert of_dots(dataclasses.replace(row, seed=3)).message_recovered is False  # the key of another seed
+    scanned = of_dots(dataclasses.replace(row, seed=None))
+    assert (scanned.message_recovered, scanned.bit_errors) == (None, 0)
+    masked = printed(dataclasses.replace(row, mask=(row.mask + 1) % 8))
+    assert of_dots(dataclasses.replace(row, capture=masked.capture)).message_recovered is False
+
+
+@pytest.mark.parametrize("subset", CARRIERS.subsets)
+def test_the_ordinary_text_of_a_carrier_is_read_beside_its_dots(dots, subset):
+    row = dots.rows[subset]
+    result = only(row, "before", dots.models)
+    assert (result.recognised, result.false_read) == (True, False)
+    assert {result.bit_errors, result.bits, result.message_recovered, result.qr_mae, result.severity} == {None}
+    assert only(dataclasses.replace(row, text="other"), "before", dots.models).false_read is True
+
+
+def test_dot_readers_are_timed_like_restorers(dots):
+    row = dots.rows["mid-2px"]
+    seconds = restoration_seconds([Task(row, dots.models, ("before", "binarised", "lmmse"))] * 2)
+    assert {key: len(times) for key, times in seconds.items()} == {
+        ("mid-2px", name): 2 for name in ("before", "binarised", "lmmse")
+    }
+
+
+def test_every_reader_of_a_carrier_repeats(dots):
+    task = Task(clean_carrier("partial-2px", 3, noise_sigma=0.03), dots.models, RESTORERS["dots"])
+    first, second = measure(task), measure(task)
+    assert first == second
+    assert [result.restorer for result in first] == list(RESTORERS["dots"])
+
+
 def test_every_restorer_of_every_subset_is_timed(models):
     seconds = restoration_seconds([Task(row, models, RESTORERS["defocus"]) for row in (CLEAR, SPOILT)])
     assert set(seconds) == {(row.subset, name) for row in (CLEAR, SPOILT) for name in RESTORERS["defocus"]}
@@ -99,6 +204,25 @@ def test_rows_are_paired_with_the_restorers_of_their_set(models):
     assert all(task.names == RESTORERS["defocus"] for task in pairs)
 
 
+def test_a_picture_that_reads_is_given_to_no_restorer(models):
+    settings = dataclasses.replace(DEFOCUS, radius_px={1: (2.0, 4.5)})
+    cell = cells(settings)[0]
+    drawn = [drawn_row(settings, 1, "test", cell, draw) for draw in range(12)]
+    assert {row.readable for row in drawn} == {True, False}
+    for task in tasks(drawn, "defocus", models):
+        assert tuple(task.names) == (("before",) if task.row.readable else RESTORERS["defocus"])
+    for row in drawn:
+        assert not row.readable or only(row, "before", models).recognised  # what was read when drawn is read again
+
+
+def test_uneven_blur_has_the_severity_of_its_far_end(models):
+    cell = next(cell for cell in cells(DEFOCUS) if cell.subset == "uneven")
+    row = drawn_row(DEFOCUS, 1, "test", cell, 0)
+    result = only(row, "wiener_true", models)
+    assert result.severity == pytest.approx(row.defocus_radius_px / 4, abs=1e-4)
+    assert result.subset == "uneven"
+
+
 @pytest.mark.parametrize("module_side_px", [1, 2, 3, 8])
 def test_small_images_are_recognised_too(module_side_px):
     image = render(module_matrix("hello", 1, "M"), module_side_px)
@@ -115,8 +239,10 @@ def test_the_right_text_beside_a_wrong_one_is_recognised():
     assert recognise(both, "right") == (True, False)
 
 
-def test_results_come_back(models, tmp_path):
-    results = measure(Task(CLEAR, models, RESTORERS["defocus"]))
+def test_results_come_back(models, carriers, tmp_path):
+    results = measure(Task(CLEAR, models, RESTORERS["defocus"])) + measure(
+        Task(carriers["partial-2px"], models, ("before", "binarised", "adaptive"))
+    )
     results.append(dataclasses.replace(results[0], bit_errors=None, bits=None, qr_mae=None, severity=None))
     path = tmp_path / "results.parquet"
     write_results(path, results)

@@ -85,6 +85,58 @@ def test_unknown_truth_gives_no_bit_error_rate():
     assert mixed["images"] == 2
 
 
+def carrier(**changed):
+    facts = {
+        "data": "dots", "subset": "hard-2px", "restorer": "lmmse", "recognised": None, "false_read": None,
+        "bit_errors": 30, "bits": 1000, "misses": 10, "false_dots": 20, "stray_dots": 5, "unused_bits": 100,
+        "message_recovered": True, "qr_mae": None, "sharpness": None, "severity": None,
+    }  # fmt: skip
+    return result(**facts | changed)
+
+
+def test_a_dot_reader_has_messages_and_sums_and_no_texts():
+    figures = totals([carrier(message_recovered=number < 9, misses=number) for number in range(12)])["hard-2px"][
+        "lmmse"
+    ]
+    rate = figures["message_recovered"]
+    assert rate["mean"] == 0.75
+    assert (rate["low"], rate["high"]) == tuple(round(bound, 6) for bound in wilson(9, 12))
+    assert figures["bit_error_rate"]["mean"] == 0.03
+    assert (figures["misses"], figures["false_dots"]) == (sum(range(12)), 240)
+    assert (figures["stray_dots"], figures["unused_bits"]) == (60, 1200)
+    assert figures.keys().isdisjoint({"recognition_rate", "false_reads", "qr_mae"})
+
+
+def test_stray_dots_are_no_bit_errors():
+    few, many = (totals([carrier(stray_dots=stray)])["hard-2px"]["lmmse"] for stray in (0, 99))
+    assert few["bit_error_rate"] == many["bit_error_rate"]
+    assert many["stray_dots"] == 99
+
+
+def test_the_text_of_a_carrier_has_neither_dots_nor_message():
+    before = carrier(restorer="before", recognised=True, false_read=False, bit_errors=None, bits=None, misses=None,
+                     false_dots=None, stray_dots=None, unused_bits=None, message_recovered=None)  # fmt: skip
+    figures = totals([before, carrier()])["hard-2px"]
+    assert figures["before"]["recognition_rate"]["mean"] == 1
+    assert figures["before"].keys() == {"images", "texts", "recognition_rate", "false_reads"}
+    assert figures["lmmse"]["images"] == 1
+
+
+def test_without_keys_there_is_no_rate_of_messages():
+    assert "message_recovered" not in totals([carrier(message_recovered=None)])["hard-2px"]["lmmse"]
+    # A part of them would be a rate of other images than it says.
+    assert "message_recovered" not in totals([carrier(message_recovered=None), carrier()])["hard-2px"]["lmmse"]
+
+
+def test_before_covers_every_capture_and_restorers_those_that_were_unread():
+    readable = [result(data="defocus", subset="v1", recognised=True) for _ in range(3)]
+    unread = [result(data="defocus", subset="v1", restorer=name, item=item, recognised=name != "before")
+              for item in (10_001, 10_002) for name in ("before", "wiener_true")]  # fmt: skip
+    figures = totals(readable + unread)["v1"]
+    assert (figures["before"]["images"], figures["before"]["recognition_rate"]["mean"]) == (5, 0.6)
+    assert (figures["wiener_true"]["images"], figures["wiener_true"]["recognition_rate"]["mean"]) == (2, 1)
+
+
 def test_no_rows_give_no_totals():
     assert totals([]) == {}
     assert headline({"scanned": {}}) == {}
@@ -100,6 +152,17 @@ def test_the_headline_is_flat_and_named_as_designed():
     assert statistics == {"mean", "low", "high", "median", "p95", "worst"}
     assert flat[f"{key}.qr_mae"] == 1
     assert flat[f"{key}.false_reads"] == 0
+    assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_messages_stand_in_the_headline_by_their_own_name():
+    rows = [carrier(message_recovered=number < 10) for number in range(20)]
+    flat = headline({"dots": totals(rows)})
+    key = "dots.hard-2px.lmmse"
+    assert flat[f"{key}.message_recovered"] == 0.5
+    assert flat[f"{key}.message_recovered.low"] < 0.5 < flat[f"{key}.message_recovered.high"]
+    assert flat[f"{key}.bit_error_rate.mean"] == 0.03
+    assert flat[f"{key}.stray_dots"] == 100
     assert all(isinstance(value, int | float) for value in flat.values())
 
 

@@ -2,8 +2,11 @@ import dataclasses
 
 import numpy as np
 
-from qrestore.datasets.synthesis import Motion, motion_pair
+from qrestore.datasets.index import write_index
+from qrestore.datasets.motion import Motion, motion_pair, motion_pool_row, seen_in_pool
+from qrestore.datasets.pools import SAMPLES, agreement
 from qrestore.learning.pool import motion_pool
+from qrestore.pictures import open_colour
 
 MOTION = Motion(40, 2, (1, 2), 3, (0, 8), (0, 20), (1, 2), 0.004)
 
@@ -29,6 +32,21 @@ def test_splits_have_pools_of_their_own():
     assert not np.array_equal(train.captures, validation.captures)
     unseen = {ideal.tobytes() for ideal in train.ideals[3:]}
     assert unseen.isdisjoint({ideal.tobytes() for ideal in validation.ideals[3:]})
+
+
+def test_the_rows_that_stand_for_a_pool_are_its_first_pictures(tmp_path):
+    pool = motion_pool(MOTION, 1, SAMPLES)
+    rows = [motion_pool_row(MOTION, 1, item) for item in range(SAMPLES)]
+    for row, capture in zip(rows, pool.captures, strict=True):
+        np.testing.assert_array_equal(open_colour(row.capture), capture)
+        assert (row.split, row.seen) == ("train", seen_in_pool(MOTION, row.item))
+    write_index(tmp_path / "motion.parquet", rows)
+    assert agreement(tmp_path / "motion.parquet", (motion_pool_row(MOTION, 1, item) for item in range(SAMPLES))) == 1
+
+
+def test_the_fingerprint_is_that_of_the_rows_that_stand_for_the_pool():
+    whole, first = motion_pool(MOTION, 1, SAMPLES + 3), motion_pool(MOTION, 1, SAMPLES)
+    assert whole.fingerprint == first.fingerprint != motion_pool(MOTION, 1, SAMPLES - 1).fingerprint
 
 
 def test_the_fingerprint_tells_recipes_apart_and_is_the_same_for_the_same():

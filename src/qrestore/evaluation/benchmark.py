@@ -2,9 +2,11 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qrestore.arrays import Image, from_uint8, to_uint8
+from qrestore.datasets.dots import dot_side, synthetic_key, true_dots
 from qrestore.datasets.row import DataName, Row
+from qrestore.dots.carrier import Soft, sites
+from qrestore.dots.embedding import recover
+from qrestore.evaluation.dot_readers import DOT_READERS, dot_reader
 from qrestore.evaluation.metrics import module_errors, qr_mae
-from qrestore.evaluation.restorers import RESTORERS, Restorer, restorer
+from qrestore.evaluation.restorers import RESTORERS, restorer
 from qrestore.files import whole
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.cascade import read
@@ -31,8 +37,11 @@ class Result:
     """What became of one image under one restorer; None where the truth is not known.
 
     `recognised` : the right text was read. `false_read` : another text was read, none the right
-    one. `bit_errors` : modules wrong out of `bits`. `sharpness` : Tenengrad of the restored image.
-    `severity` : blur in modules, the radius or half the path length.
+    one. `bit_errors` : modules wrong out of `bits`; under a dot reader, used sites ([dots] eq. 7), of
+    which `misses` are dots not seen and `false_dots` dots that are none. `stray_dots` : dots seen on
+    the `unused_bits` sites that carry none, never counted as errors. `message_recovered` : the hidden
+    message came back whole. `sharpness` : Tenengrad of the restored image. `severity` : blur in
+    modules, the radius or half the path length.
     """
 
     data: str
@@ -41,18 +50,26 @@ class Result:
     name: str
     text_group: str
     restorer: str
-    recognised: bool
-    false_read: bool
-    bit_errors: int | None
-    bits: int | None
-    qr_mae: float | None
-    sharpness: float
-    severity: float | None
+    recognised: bool | None = None
+    false_read: bool | None = None
+    bit_errors: int | None = None
+    bits: int | None = None
+    misses: int | None = None
+    false_dots: int | None = None
+    stray_dots: int | None = None
+    unused_bits: int | None = None
+    message_recovered: bool | None = None
+    qr_mae: float | None = None
+    sharpness: float | None = None
+    severity: float | None = None
 
 
-_KINDS = {"item": pa.int64(), "recognised": pa.bool_(), "false_read": pa.bool_(), "bit_errors": pa.int64()} | {
-    "bits": pa.int64(), "qr_mae": pa.float64(), "sharpness": pa.float64(), "severity": pa.float64()
-}  # fmt: skip
+_WHOLE = ("item", "bit_errors", "bits", "misses", "false_dots", "stray_dots", "unused_bits")
+_KINDS = (
+    dict.fromkeys(_WHOLE, pa.int64())
+    | dict.fromkeys(("recognised", "false_read", "message_recovered"), pa.bool_())
+    | dict.fromkeys(("qr_mae", "sharpness", "severity"), pa.float64())
+)
 SCHEMA = pa.schema([(field.name, _KINDS.get(field.name, pa.string())) for field in fields(Result)])
 
 
@@ -68,7 +85,13 @@ class Task:
 def measure(task: Task) -> list[Result]:
     """Measure one row under several restorers."""
     row, image = task.row, _image(task.row)
-    return [_result(row, name, _restorer(name, row.data, task.models)(image, row)) for name in task.names]
+    results = []
+    for name in task.names:
+        if name in DOT_READERS:
+            results.append(_dots_result(row, name, _dot_reader(name, dot_side(row), task.models)(image, row)))
+        else:
+            results.append(_result(row, name, _restorer(name, row.data, task.models)(image, row)))
+    return results
 
 
 def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[float]]:
@@ -81,7 +104,11 @@ def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[flo
     for task in tasks:
         image = _image(task.row)
         for name in task.names:
-            restore = _restorer(name, task.row.data, task.models)
+            restore: Callable[[Image, Row], Any] = (
+                _dot_reader(name, dot_side(task.row), task.models)
+                if name in DOT_READERS
+                else _restorer(name, task.row.data, task.models)
+            )
             if not seconds.get((task.row.subset, name)):
                 restore(image, task.row)
             start = time.perf_counter()
@@ -91,7 +118,7 @@ def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[flo
 
 
 def _image(row: Row) -> Image:
-    return from_uint8(open_colour(row.capture) if row.data == "motion" else open_grey(row.capture))
+    return from_uint8(open_colour(row.capture) if row.data in ("motion", "dots") else open_grey(row.capture))
 
 
 def pin_threads() -> None:
@@ -100,14 +127,8 @@ def pin_threads() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # torch, which is not loaded yet, takes its number from here
 
 
-_loaded: dict[tuple[str, DataName, Path], Restorer] = {}
-
-
-def _restorer(name: str, data: DataName, models: Path) -> Restorer:
-    key = (name, data, models)
-    if key not in _loaded:
-        _loaded[key] = restorer(name, data, models)
-    return _loaded[key]
+_restorer = cache(restorer)
+_dot_reader = cache(dot_reader)
 
 
 def recognise(image: Image, truth: str, *, variants: bool = False) -> tuple[bool, bool]:
@@ -123,9 +144,11 @@ def recognise(image: Image, truth: str, *, variants: bool = False) -> tuple[bool
 
 
 def _result(row: Row, name: str, restored: Image) -> Result:
-    recognised, false_read = recognise(restored, row.text, variants=name == "read")
+    if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
+        restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
+    recognised, false_read = recognise(restored, row.text, variants=name == "read" or row.data == "dots")
     errors = bits = mae = severity = None
-    if row.symbol_version is not None and row.quiet_zone is not None:
+    if row.data != "dots" and row.symbol_version is not None and row.quiet_zone is not None:
         matrix = row.matrix()
         errors, bits = module_errors(restored, matrix, row.quiet_zone), matrix.size
         mae = round(qr_mae(restored, render_at(matrix, restored.shape[0], row.quiet_zone)), 4)
@@ -149,10 +172,33 @@ def _result(row: Row, name: str, restored: Image) -> Result:
     )
 
 
+def _dots_result(row: Row, name: str, soft: Soft) -> Result:
+    dots, used = true_dots(row)
+    seen = soft > 0
+    found = recover(soft, synthetic_key(row), row.text, row.symbol_version or 0) if row.seed is not None else None
+    misses, false_dots = int((dots & ~seen & used).sum()), int((seen & ~dots & used).sum())
+    allowed = sites(row.symbol_version or 0)
+    return Result(
+        data=row.data,
+        subset=row.subset,
+        item=row.item,
+        name=row.name,
+        text_group=row.text_group,
+        restorer=name,
+        bit_errors=misses + false_dots,
+        bits=int(used.sum()),
+        misses=misses,
+        false_dots=false_dots,
+        stray_dots=int((seen & allowed & ~used).sum()),
+        unused_bits=int((allowed & ~used).sum()),
+        message_recovered=None if row.seed is None else found is not None and found.message.data == row.message,
+    )
+
+
 def tasks(rows: Iterable[Row], data: DataName, models: Path) -> Iterator[Task]:
-    """Pair each row with the restorers that its data set is measured with."""
+    """Pair each row with the restorers that its data set is measured with; a picture that reads needs none."""
     for row in rows:
-        yield Task(row, models, RESTORERS[data])
+        yield Task(row, models, RESTORERS[data][:1] if row.readable else RESTORERS[data])
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:

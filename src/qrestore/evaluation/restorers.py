@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrestore.arrays import Image
+from qrestore.datasets import defocus, motion
 from qrestore.datasets.row import DataName, Row
-from qrestore.datasets.synthesis import true_psf
+from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.files import read_json
+from qrestore.optics.psf import disk
 from qrestore.restoration.wiener import wiener
 
 Restorer = Callable[[Image, Row], Image]
@@ -21,8 +23,9 @@ RESTORERS: dict[DataName, tuple[str, ...]] = {
     "defocus": ("before", "wiener_true"),
     "motion": ("before", "wiener_true", "cgan"),
     "scanned": ("before", "read"),
+    "dots": ("before", *DOT_READERS),
 }
-"""What is measured on which data. `before` and `read` leave the picture alone; `read` may try variants of it."""
+"""What is measured on which data, `before` first. It and `read` leave the picture alone; `read` may try variants."""
 
 DEBLURRER = "qr-deblurrer"
 
@@ -35,9 +38,35 @@ def grey(image: Image) -> NDArray[np.float64]:
     return np.asarray(image if image.ndim == 2 else image.mean(2), np.float64)
 
 
+_STRIPS = 7
+"""Wiener filters over a picture whose blur varies, blended from one to the next."""
+
+
 def wiener_true(noise_to_signal: float) -> Restorer:
-    """Wiener filter with the blur that the row says."""
-    return lambda image, row: wiener(grey(image), true_psf(row), noise_to_signal)
+    """Wiener filter with the blur that the row says; where it varies, a blend of filters across the picture."""
+
+    def restore(image: Image, row: Row) -> Image:
+        if row.data == "motion":
+            return wiener(grey(image), motion.true_psf(row), noise_to_signal)
+        blur = defocus.blur_of(row)
+        if blur.kind != "uneven":
+            return wiener(grey(image), defocus.true_psf(row), noise_to_signal)
+        at = np.linspace(0, 1, _STRIPS)
+        radii = blur.near_radius_px + at * (blur.radius_px - blur.near_radius_px)
+        filtered = [wiener(grey(image), disk(radius), noise_to_signal) for radius in radii]
+        place = (_along(image, blur.angle_deg) * (_STRIPS - 1))[None]
+        weights = np.maximum(0, 1 - np.abs(place - np.arange(_STRIPS)[:, None, None]))
+        return np.asarray((weights * filtered).sum(0))
+
+    return restore
+
+
+def _along(image: Image, angle_deg: float) -> NDArray[np.float64]:
+    """How far each pixel lies across the picture in a direction: 0 at its near edge, 1 at its far one."""
+    angle = np.deg2rad(angle_deg)
+    rows, columns = np.indices(image.shape[:2], np.float64)
+    place = columns * np.cos(angle) - rows * np.sin(angle)
+    return np.asarray((place - place.min()) / (place.max() - place.min()))
 
 
 def restorer(name: str, data: DataName, models: Path) -> Restorer:

@@ -18,11 +18,16 @@ Totals = dict[str, dict[str, dict[str, Any]]]
 def totals(results: Iterable[Result]) -> Totals:
     """Total up a data set by subset and restorer.
 
-    `recognition_rate` is right texts / images: Wilson's interval where every text is its own, else
-    bootstrap over texts. `bit_error_rate` is per image wrong modules / all modules, over images with
-    a known matrix: mean with bootstrap interval over texts, median, p95, worst. Fewer than ten texts
-    give no interval: they say nothing of others. `false_reads` counts images with a wrong text and
-    no right one.
+    `recognition_rate` is right texts / images, `message_recovered` hidden messages that came back
+    whole / images: Wilson's interval where every text is its own, else bootstrap over texts.
+    `bit_error_rate` is per image wrong modules / all modules, or under a dot reader wrong dots / used
+    sites, over images with a known truth: mean with bootstrap interval over texts, median, p95, worst.
+    Fewer than ten texts give no interval: they say nothing of others. `false_reads` counts images
+    with a wrong text and no right one; `misses`, `false_dots` and `stray_dots` (of `unused_bits`) are
+    sums over images.
+
+    Of a data set drawn until enough captures were unread, `before` covers every capture and the
+    restorers those that were unread.
     """
     ordered = sorted(results, key=lambda result: (result.subset, result.restorer, result.item))
     out: Totals = {}
@@ -32,19 +37,18 @@ def totals(results: Iterable[Result]) -> Totals:
 
 
 def _figures(results: Sequence[Result]) -> dict[str, Any]:
-    right = [result.recognised for result in results]
     groups = [result.text_group for result in results]
     few = len(set(groups)) < MIN_TEXTS
-    interval: tuple[float | None, float | None] = (None, None)
-    if not few:
-        alone = len(set(groups)) == len(groups)
-        interval = wilson(sum(right), len(right)) if alone else clustered_bootstrap(right, groups)
-    figures: dict[str, Any] = {
-        "images": len(results),
-        "texts": len(set(groups)),
-        "recognition_rate": {"mean": np.mean(right), "low": interval[0], "high": interval[1]},
-        "false_reads": sum(result.false_read for result in results),
-    }
+    figures: dict[str, Any] = {"images": len(results), "texts": len(set(groups))}
+    for metric, flags in (
+        ("recognition_rate", [result.recognised for result in results]),
+        ("message_recovered", [result.message_recovered for result in results]),
+    ):
+        right = [bool(flag) for flag in flags if flag is not None]
+        if len(right) == len(results):
+            figures[metric] = _rate(right, groups)
+    if "recognition_rate" in figures:
+        figures["false_reads"] = sum(bool(result.false_read) for result in results)
     known = [result for result in results if result.bit_errors is not None and result.bits]
     if known:
         rates = np.array([(result.bit_errors or 0) / (result.bits or 1) for result in known])
@@ -57,8 +61,24 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
             "p95": np.quantile(rates, 0.95),
             "worst": rates.max(),
         }
-        figures["qr_mae"] = np.mean([result.qr_mae for result in known])
+        for metric in ("misses", "false_dots", "stray_dots", "unused_bits"):
+            counts = [count for result in known if (count := getattr(result, metric)) is not None]
+            if counts:
+                figures[metric] = sum(counts)
+        distances = [result.qr_mae for result in known if result.qr_mae is not None]
+        if distances:
+            figures["qr_mae"] = np.mean(distances)
     return {name: _rounded(value) for name, value in figures.items()}
+
+
+def _rate(right: Sequence[bool], groups: Sequence[str]) -> dict[str, float | None]:
+    """Mean and interval: Wilson's where every text is its own, else bootstrap over texts; none for few texts."""
+    low: float | None = None
+    high: float | None = None
+    if len(set(groups)) >= MIN_TEXTS:
+        alone = len(set(groups)) == len(groups)
+        low, high = wilson(sum(right), len(right)) if alone else clustered_bootstrap(right, groups)
+    return {"mean": float(np.mean(right)), "low": low, "high": high}
 
 
 def _rounded(value: Any) -> Any:
@@ -79,7 +99,7 @@ def headline(by_data: dict[str, Totals]) -> dict[str, float | None]:
             for restorer, figures in restorers.items():
                 for metric, value in figures.items():
                     key = f"{data}.{subset}.{restorer}.{metric}"
-                    if metric == "recognition_rate":
+                    if metric in ("recognition_rate", "message_recovered"):
                         flat |= {key: value["mean"], f"{key}.low": value["low"], f"{key}.high": value["high"]}
                     elif isinstance(value, dict):
                         flat |= {f"{key}.{statistic}": number for statistic, number in value.items()}

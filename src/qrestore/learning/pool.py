@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qrestore.datasets.motion import Motion, motion_pair, seen_in_pool
+from qrestore.datasets.pools import SAMPLES
 from qrestore.datasets.row import Split
-from qrestore.datasets.synthesis import Motion, motion_pair
-
-FINGERPRINTED = 16
-"""Samples that stand for a whole pool."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Pool:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the first samples: the same recipe rendered elsewhere must give it again."""
-        first = self.captures[:FINGERPRINTED].tobytes() + self.ideals[:FINGERPRINTED].tobytes()
+        first = self.captures[:SAMPLES].tobytes() + self.ideals[:SAMPLES].tobytes()
         return hashlib.sha256(first).hexdigest()
 
 
@@ -36,11 +34,9 @@ def motion_pool(
     split: Split = "train",
     progress: Callable[[range], Iterator[int]] = iter,
 ) -> Pool:
-    """Render a pool of the `motion` set: all seen contents, then as many new ones, and so on."""
+    """Render a pool of the `motion` set."""
     captures = np.empty((count, settings.side_px, settings.side_px, 3), np.uint8)
     ideals = np.empty((count, settings.side_px, settings.side_px), np.uint8)
     for item in progress(range(count)):
-        _, (captures[item], ideals[item]) = motion_pair(
-            settings, seed, split, item, seen=item // settings.seen_contents % 2 == 0
-        )
+        _, (captures[item], ideals[item]) = motion_pair(settings, seed, split, item, seen=seen_in_pool(settings, item))
     return Pool(captures, ideals)

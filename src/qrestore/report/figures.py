@@ -33,7 +33,7 @@ def recognition_against_blur(results: Sequence[Result], title: str) -> str:
             for left, right in pairwise(edges):
                 inside = [result for result in chosen if left <= (result.severity or 0.0) <= right]
                 if inside:
-                    right_ones = sum(result.recognised for result in inside)
+                    right_ones = sum(bool(result.recognised) for result in inside)
                     interval = wilson(right_ones, len(inside))
                     at.append((left + right) / 2)
                     rates.append(right_ones / len(inside))

@@ -52,7 +52,7 @@ def write_report(root: Path, evidence_digest: str, git_commit: str) -> Path:
         "validation": read_json(root / "data" / "reports" / "validation.json"),
         "charts": [
             figures.recognition_against_blur(unseen, "motion, unseen contents"),
-            figures.recognition_against_blur(results["defocus"], "defocus, versions 1-5"),
+            figures.recognition_against_blur(results["defocus"], "defocus: before, of all; then of the unread"),
             figures.sharpness_against_decodability(results["defocus"], thresholds),
             figures.bit_errors(unseen, "motion, unseen contents"),
         ],

@@ -12,9 +12,11 @@ from qrestore.config import ConfigError, check_sections
 
 PARAMS = Path("params.yaml")
 SYNTHETIC = Path("data/synthetic")
+POOLS = Path("data/pools")
 SCANNED = Path("data/scanned/index.parquet")
 INBOX = Path("data/scanned/inbox")
 REPORTS = Path("data/reports")
+SYNTHESIS = REPORTS / "synthesis.json"
 MODELS = Path("models")
 METRICS = Path("models/metrics")
 THRESHOLDS = Path("models/thresholds/tenengrad.json")

@@ -14,24 +14,42 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 from annotated_types import Gt, Len
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
 from qrestore.datasets.boundary import BoundarySet, boundary_capture, boundary_rows
+from qrestore.datasets.defocus import Defocus, defocus_row
+from qrestore.datasets.dots import dot_side, true_dots
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
-from qrestore.datasets.synthesis import Defocus, defocus_row
+from qrestore.dots.carrier import DOT_SIDES, DotSide, to_sites
+from qrestore.dots.readers import calibrate_thresholds, contrasts, evened
 from qrestore.evaluation.benchmark import recognise
+from qrestore.evaluation.dot_readers import SEEN, deblurred
+from qrestore.evaluation.dot_readers import THRESHOLDS as DOT_THRESHOLDS
 from qrestore.evaluation.restorers import WIENER, wiener_true
 from qrestore.files import digest, write_json
-from qrestore.pictures import open_grey
+from qrestore.pictures import open_colour, open_grey
 from qrestore.restoration import sharpness
 from qrestore.restoration.calibration import boundary, recognition_threshold
 from qrestore.stages import MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers, same_text
 
+DOTS_VALIDATION = SYNTHETIC / "dots" / "validation.parquet"
 MOTION_VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
+
+
+Ratios = Annotated[tuple[Annotated[float, Gt(0)], ...], Len(1)]
+
+
+@dataclass(frozen=True)
+class DotsCalibration:
+    """Validation carriers a dot size, and candidates for the ratio of the bound."""
+
+    images: Annotated[int, Gt(0)]
+    noise_to_signal: Ratios
 
 
 @dataclass(frozen=True)
@@ -39,12 +57,13 @@ class Calibration:
     """Section `calibration`."""
 
     boundary: BoundarySet
-    noise_to_signal: Annotated[tuple[Annotated[float, Gt(0)], ...], Len(1)]
+    noise_to_signal: Ratios
     defocus_images: Annotated[int, Gt(0)]
+    dots: DotsCalibration
 
 
 def main() -> None:
-    """Write `models/thresholds/tenengrad.json` and `wiener.json`."""
+    """Write `models/thresholds/tenengrad.json`, `wiener.json` and `dots.json`."""
     settings = load_section(PARAMS, "calibration", Calibration)
     defocus = load_section(PARAMS, "synthesis.defocus", Defocus)
     seed = load_section(PARAMS, "synthesis.seed", int)
@@ -59,7 +78,14 @@ def main() -> None:
             ),
             "motion": _choose(settings.noise_to_signal, list(read_index(MOTION_VALIDATION)), executor),
         }
+        dots = {
+            f"{dot_side_px}px": _choose_dots(
+                settings.dots.noise_to_signal, _dot_rows(dot_side_px, settings.dots.images), executor
+            )
+            for dot_side_px in DOT_SIDES
+        }
     write_json(THRESHOLDS, thresholds)
+    write_json(MODELS / DOT_THRESHOLDS, dots)
     write_json(MODELS / WIENER, bound)
 
 
@@ -69,17 +95,20 @@ def _thresholds(
     rows = list(boundary_rows(settings, defocus, seed))
     sighted = executor.map(partial(_sight, side_px=defocus.side_px), rows, chunksize=16)
     sights = list(tqdm(sighted, total=len(rows), desc="boundary set", unit="image", leave=False))
-    versions = {}
-    for version, group in groupby(zip(rows, sights, strict=True), key=lambda pair: pair[0].symbol_version):
+    cells: dict[str, dict[str, Any]] = {}
+    for (level, version), group in groupby(
+        zip(rows, sights, strict=True), key=lambda pair: (pair[0].level, pair[0].symbol_version)
+    ):
         pairs = list(group)
         radii = [row.defocus_radius_px or 0.0 for row, _ in pairs]
         read = {name: [name in found for _, (_, found) in pairs] for name in names}
         read["any"] = [bool(found) for _, (_, found) in pairs]
         threshold = recognition_threshold([value for _, (value, _) in pairs], read["any"])
-        versions[str(version)] = {
+        cells.setdefault(str(level), {})[str(version)] = {
             "recognition_threshold": None if threshold is None else _rounded(asdict(threshold)),
             "boundary": {name: _rounded(asdict(boundary(radii, flags))) for name, flags in read.items()},
         }
+    versions = cells.pop("H")
     if all(version["recognition_threshold"] is None for version in versions.values()):
         raise ValueError(
             "calibration: no version has enough readable and unreadable pictures; widen boundary.radius_px"
@@ -88,10 +117,11 @@ def _thresholds(
     return {
         "definition": sharpness.DEFINITION,
         "readers": names,
-        "level": defocus.level,
+        "level": "H",
         "chosen_on": digest(recipe),
         "images": len(rows),
         "versions": versions,
+        "other_levels": cells,
     }
 
 
@@ -124,6 +154,58 @@ def _choose(candidates: Sequence[float], rows: Sequence[Row], executor: Executor
 def _reads(row: Row, noise_to_signal: float) -> bool:
     restored = wiener_true(noise_to_signal)(from_uint8(open_grey(row.capture)), row)
     return recognise(restored, row.text)[0]
+
+
+def _dot_rows(dot_side_px: DotSide, count: int) -> list[Row]:
+    rows = [row for row in read_index(DOTS_VALIDATION) if row.dot_side_px == dot_side_px][:count]
+    if not rows:
+        raise ValueError(
+            f"{DOTS_VALIDATION}: no carriers with dots of {dot_side_px} px; add a subset to dots_validation"
+        )
+    return rows
+
+
+def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Executor) -> dict[str, Any]:
+    """Choose the thresholds of every calibrated reader, and the bound's ratio, by the fewest wrong sites."""
+    size = f"{rows[0].dot_side_px} px"
+    measured = executor.map(partial(_dot_contrasts, candidates=candidates), rows, chunksize=4)
+    codes = list(tqdm(measured, total=len(rows), desc=f"thresholds, {size}", unit="image", leave=False))
+    dark, dots = (np.concatenate([code[name] for code in codes]).astype(np.bool_) for name in ("dark", "dots"))
+    best: dict[str, tuple[float, dict[str, Any]]] = {}
+    for name in codes[0].keys() - {"dark", "dots"}:
+        values = np.concatenate([code[name] for code in codes])
+        thresholds = calibrate_thresholds(values, dark, dots)
+        error = float(((values > np.where(dark, thresholds[0], -thresholds[1])) != dots).mean())
+        reader, _, ratio = name.partition(" ")
+        chosen = {"thresholds": thresholds, "bit_error_rate": error}
+        if ratio:
+            chosen["noise_to_signal"] = float(ratio)
+        if reader not in best or error < best[reader][0]:
+            best[reader] = (error, chosen)
+    return {
+        **{reader: _rounded_deep(chosen) for reader, (_, chosen) in sorted(best.items())},
+        "chosen_on": digest([digest(row.capture) for row in rows]),
+        "images": len(rows),
+    }
+
+
+def _dot_contrasts(row: Row, candidates: Sequence[float]) -> dict[str, NDArray[Any]]:
+    """What each calibrated reader measures at the used sites of a carrier, with the truth; the bound by ratio."""
+    capture, matrix, size = from_uint8(open_colour(row.capture)), row.matrix(), dot_side(row)
+    dots, used = true_dots(row)
+    found = {
+        name: contrasts(size, normalise, see(capture, row), matrix)[used] for name, (see, normalise) in SEEN.items()
+    }
+    for ratio in candidates:
+        found[f"wiener {ratio:g}"] = contrasts(size, evened, deblurred(ratio, capture, row), matrix)[used]
+    return {**found, "dark": to_sites(matrix)[used], "dots": dots[used]}
+
+
+def _rounded_deep(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [round(each, 6) for each in value] if isinstance(value, tuple) else round(value, 6)
+        for name, value in values.items()
+    }
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from qrestore.symbol.decode import require_readers
 
 TIMING = METRICS / "timing.json"
 
+WEIGHTS: dict[DataName, tuple[str, ...]] = {"motion": (DEBLURRER,), "dots": ("lmmse-2px", "lmmse-1px")}
+"""Models that are measured on a data set."""
+
 TIMED = 60
 """Pictures of a subset that are timed, after the others, in an otherwise idle process."""
 
@@ -83,11 +86,11 @@ def _write_times(data: DataName, seconds: dict[tuple[str, str], list[float]]) ->
         for name, share in (("p50", 0.5), ("p95", 0.95)):
             key = f"{data}.{subset}.{restorer}.restoration_seconds.{name}"
             values[key] = round(float(np.quantile(times, share)), 6)
-    weights = MODELS / f"{DEBLURRER}.safetensors"
+    weights = [MODELS / f"{name}.safetensors" for name in WEIGHTS.get(data, ())]
     measured = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, 1 thread a picture",
-        "weights_sha256": digest(weights.read_bytes()) if weights.exists() else None,
+        "weights_sha256": {path.stem: digest(path.read_bytes()) for path in weights},
     }
     write_json(
         TIMING, {"measured": {**old.get("measured", {}), data: measured}, "seconds": dict(sorted(values.items()))}

@@ -3,6 +3,8 @@
 from typing import Any
 
 from qrestore.datasets.row import DATA_NAMES
+from qrestore.dots.carrier import DOT_SIDES
+from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.evaluation.summary import headline
 from qrestore.files import read_json, write_json, write_text
@@ -16,7 +18,10 @@ def main() -> None:
     for version, agreement in measured["defocus"]["threshold_agreement"].items():
         flat[f"defocus.{version}.before.threshold_agreement"] = agreement
     flat.setdefault("scanned.all.read.recognition_rate", None)
-    write_text(MODELS / "README.md", cards(flat, read_json(MODELS / f"{DEBLURRER}.json"), read_json(THRESHOLDS)))
+    page = cards(flat, read_json(MODELS / f"{DEBLURRER}.json"), read_json(THRESHOLDS))
+    for dot_side_px in DOT_SIDES:
+        page += linear_card(flat, read_json(MODELS / f"lmmse-{dot_side_px}px.json"))
+    write_text(MODELS / "README.md", page)
     write_json(METRICS / "summary.json", dict(sorted(flat.items())))
 
 
@@ -65,6 +70,42 @@ def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: 
         readable = flat.get(f"defocus.v{version}.before.recognition_rate")
         lines.append(f"| {version} | {value} | {radii} | {_number(agreement, 3)} | {_number(readable, 3)} |")
     return "\n".join(lines) + "\n"
+
+
+def linear_card(flat: dict[str, float | None], facts: dict[str, Any]) -> str:
+    """Card of a linear reader of dots, beside the readers that it is to beat."""
+    recipe, data = facts["recipe"], facts["data"]
+    subsets = data["subsets"]
+    size = subsets[recipe["subset"]]["dot_side_px"]
+    lines = [
+        "",
+        f"## {facts['model']}",
+        "",
+        f"Reads printed dots of {size} px: registered linear minimum mean square error estimate, 11 x 11 px round each "
+        f"site and the colours of 3 x 3 modules (NETWORKS 3.3). Fitted on {facts['images_in_pool']} carriers of "
+        f"`{recipe['subset']}`, ridge {facts['ridge']:g} chosen on {recipe['validation_size']} validation carriers. "
+        f"It is the reader of `qrestore label read`.",
+        "",
+        "| `dots` | reader | carriers | bit error rate (95 % interval) | median / p95 / worst | misses, false dots "
+        "| stray dots of unused sites | message recovered (95 % interval) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for subset, settings in subsets.items():
+        if settings["dot_side_px"] == size:
+            lines += [_dots_row(flat, f"dots.{subset}.{reader}", subset, reader) for reader in DOT_READERS]
+    return "\n".join(lines) + "\n"
+
+
+def _dots_row(flat: dict[str, float | None], key: str, subset: str, reader: str) -> str:
+    rates = [_number(flat.get(f"{key}.bit_error_rate.{end}"), 6) for end in ("mean", "low", "high")]
+    spread = " / ".join(_number(flat.get(f"{key}.bit_error_rate.{end}"), 5) for end in ("median", "p95", "worst"))
+    came = [_number(flat.get(f"{key}.message_recovered{end}"), 4) for end in ("", ".low", ".high")]
+    counts = [_number(flat.get(f"{key}.{name}"), 0) for name in ("images", "misses", "false_dots", "stray_dots")]
+    return (
+        f"| {subset} | {reader} | {counts[0]} | {rates[0]} ({rates[1]}-{rates[2]}) | {spread} "
+        f"| {counts[1]}, {counts[2]} | {counts[3]} of {_number(flat.get(f'{key}.unused_bits'), 0)} "
+        f"| {came[0]} ({came[1]}-{came[2]}) |"
+    )
 
 
 def _row(flat: dict[str, float | None], key: str, label: str) -> str:

@@ -5,24 +5,32 @@ A failed expectation names file, rule and rows, and stops the graph; what passed
 networks train that never see them.
 """
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import great_expectations as gx
+import numpy as np
 import pandas as pd
 from annotated_types import Gt, Interval
 from great_expectations import expectations as gxe
 
+from qrestore.arrays import to_uint8
 from qrestore.config import load_section
+from qrestore.datasets.dots import dot_side, true_dots
 from qrestore.datasets.index import FACTS, read_facts, read_index
-from qrestore.datasets.row import SPLITS
+from qrestore.datasets.row import SPLITS, Row
 from qrestore.datasets.synthesis import Range
-from qrestore.files import write_json
+from qrestore.dots.carrier import DOT_SIDES, SITES_PER_SIDE, draw_carrier
+from qrestore.files import digest, read_json, write_json
 from qrestore.pictures import PictureError, open_grey
-from qrestore.stages import PARAMS, REPORTS, SCANNED, SYNTHETIC, run
+from qrestore.reading.cascade import read
+from qrestore.stages import PARAMS, POOLS, REPORTS, SCANNED, SYNTHESIS, SYNTHETIC, run
+from qrestore.symbol.decode import same_text
 from qrestore.symbol.geometry import LEVELS
+from qrestore.symbol.render import render
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class Validation:
     noise_sigma: Range
     min_side_px: Annotated[int, Gt(0)]
     min_contrast: Annotated[float, Interval(gt=0, le=1)]
+    dot_share: Range
+    lens_sigma_px: Range
+    sensor_noise_sigma: Range
+    jpeg_quality: Range
+    decoded_targets: Annotated[int, Gt(0)]
 
 
 class InvalidDataError(ValueError):
@@ -44,26 +57,73 @@ class InvalidDataError(ValueError):
 def main(origin: str) -> None:
     """Validate every index of an origin (`synthetic` or `scanned`); write the report only if all pass."""
     limits = load_section(PARAMS, "validation", Validation)
-    paths = {"synthetic": sorted(SYNTHETIC.glob("*/*.parquet")), "scanned": [SCANNED]}[origin]
-    tables = {path: table(path) for path in paths}
+    scanned = origin == "scanned"
+    paths = [SCANNED] if scanned else [*sorted(SYNTHETIC.glob("*/*.parquet")), *sorted(POOLS.glob("*.parquet"))]
+    tables = {path: table(path, limits.decoded_targets) for path in paths}
     report = {str(path): check(path, frame, suite(path, limits)) for path, frame in tables.items()}
     _disjoint(tables)
-    write_json(REPORTS / {"synthetic": "validation.json", "scanned": "validation-scanned.json"}[origin], report)
+    if not scanned:
+        _as_drawn(tables)
+    write_json(REPORTS / ("validation-scanned.json" if scanned else "validation.json"), report)
 
 
-def table(path: Path) -> pd.DataFrame:
-    """Facts of an index, with the side and contrast of each picture measured."""
-    frame = pd.DataFrame(read_facts(path).to_pylist(), columns=FACTS)
-    sides, contrasts = [], []
-    for row in read_index(path):
-        try:
-            picture = open_grey(row.capture)
-        except PictureError as error:
-            raise InvalidDataError(f"{path}: rule 'a readable picture': {row.name}: {error}") from None
-        sides.append(min(picture.shape))
-        contrasts.append((int(picture.max()) - int(picture.min())) / 255)
-    frame["side_px"], frame["contrast"] = sides, contrasts
-    return frame
+def table(path: Path, targets: int) -> pd.DataFrame:
+    """Facts of an index, with what is measured on each picture.
+
+    `side_px`, `other_side_px`, `contrast`, `capture_sha256`; of a carrier `used_modules`, `dot_share` (of
+    its used sites) and the drawn numbers of its degradation; `target_decodes`, whether a plain reader
+    reads the ideal image, for `targets` rows evenly spaced over the index, else null.
+    """
+    facts = [name for name in FACTS if name not in ("message", "dots")]
+    frame = pd.DataFrame(read_facts(path).select(facts).to_pylist(), columns=facts)
+    chosen = set(np.linspace(0, max(0, len(frame) - 1), targets).astype(int).tolist())
+    measured = [_measured(path, row, number in chosen) for number, row in enumerate(read_index(path))]
+    return frame.join(pd.DataFrame(measured, index=frame.index, columns=MEASURED))
+
+
+MEASURED = (
+    "side_px", "other_side_px", "contrast", "capture_sha256", "target_decodes", "used_modules", "dot_share",
+    "dots_elsewhere", "lens_sigma_px", "sensor_noise_sigma", "jpeg_quality",
+)  # fmt: skip
+
+
+def _measured(path: Path, row: Row, decode: bool) -> dict[str, Any]:
+    try:
+        picture = open_grey(row.capture)
+    except PictureError as error:
+        raise InvalidDataError(f"{path}: rule 'a readable picture': {row.name}: {error}") from None
+    found: dict[str, Any] = {
+        "side_px": min(picture.shape),
+        "other_side_px": max(picture.shape),
+        "contrast": (int(picture.max()) - int(picture.min())) / 255,
+        "capture_sha256": digest(row.capture),
+    }
+    if decode and row.symbol_version is not None and row.level is not None:
+        found["target_decodes"] = _decodes(row)
+    if row.dots is not None:
+        dots, used = true_dots(row)
+        drawn = json.loads(row.degradation or "{}")
+        found |= {
+            "used_modules": int(used.sum()) // SITES_PER_SIDE**2,
+            "dot_share": float(dots[used].mean()),
+            "dots_elsewhere": int(dots[~used].sum()),
+            "lens_sigma_px": drawn.get("lens_sigma_px"),
+            "sensor_noise_sigma": drawn.get("noise_sigma"),
+            "jpeg_quality": drawn.get("jpeg_quality"),
+        }
+    return found
+
+
+def _decodes(row: Row) -> bool:
+    """Whether a plain reader reads the row's text from its ideal image, dots included; no such symbol is not read."""
+    try:
+        if row.dots is None:
+            ideal = render(row.matrix(), 4)
+        else:
+            ideal = draw_carrier(row.matrix(), true_dots(row)[0], dot_side(row), 4)
+    except ValueError:
+        return False
+    return any(same_text(code.text, row.text) for code in read(to_uint8(ideal)).codes)
 
 
 def suite(path: Path, limits: Validation) -> list[Any]:
@@ -79,7 +139,16 @@ def suite(path: Path, limits: Validation) -> list[Any]:
     ]
     if path == SCANNED:
         return [*rules, gxe.ExpectColumnValuesToBeUnique(column="file")]
-    for column in ("defocus_radius_px", "motion_length_px", "blur_sigma_px", "noise_sigma"):
+    ranges = ["defocus_radius_px", "motion_length_px", "blur_sigma_px", "noise_sigma"]
+    if path.parent.name == "dots":
+        ranges += ["dot_share", "lens_sigma_px", "sensor_noise_sigma", "jpeg_quality"]
+        rules += [
+            gxe.ExpectColumnValuesToBeInSet(column="dot_side_px", value_set=list(DOT_SIDES)),
+            gxe.ExpectColumnValuesToBeUnique(column="key_id"),
+            gxe.ExpectColumnValuesToBeInSet(column="dots_elsewhere", value_set=[0]),
+            gxe.ExpectColumnPairValuesToBeEqual(column_A="used_modules", column_B="dot_modules"),
+        ]
+    for column in ranges:
         low, high = getattr(limits, column)
         rules.append(gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high))
     return [
@@ -88,6 +157,9 @@ def suite(path: Path, limits: Validation) -> list[Any]:
         gxe.ExpectColumnValuesToBeInSet(column="level", value_set=list(LEVELS)),
         gxe.ExpectColumnValuesToBeBetween(column="symbol_version", min_value=1, max_value=40),
         gxe.ExpectColumnValuesToBeBetween(column="mask", min_value=0, max_value=7),
+        gxe.ExpectColumnPairValuesToBeEqual(column_A="side_px", column_B="other_side_px"),
+        gxe.ExpectColumnValuesToBeUnique(column="capture_sha256"),
+        gxe.ExpectColumnValuesToBeInSet(column="target_decodes", value_set=[True]),
     ]
 
 
@@ -119,14 +191,28 @@ def check(path: Path, frame: pd.DataFrame, rules: list[Any]) -> dict[str, Any]:
 
 
 def _disjoint(tables: dict[Path, pd.DataFrame]) -> None:
-    """No text may stand in two splits, but for rows marked `seen`."""
-    rows = pd.concat([frame[["text", "split", "seen"]] for frame in tables.values()])
-    splits = rows[~rows["seen"].astype(bool)].groupby("text")["split"].nunique()
-    shared = splits[splits > 1].index
-    if len(shared):
-        raise InvalidDataError(
-            f"data: rule 'no text in two splits' is broken by {len(shared)} texts, first {shared[0]!r}"
-        )
+    """No text or key may stand in two splits, but for the texts of rows marked `seen`."""
+    rows = pd.concat([frame[["text", "key_id", "split", "seen"]] for frame in tables.values()])
+    unseen = rows[~rows["seen"].astype(bool)]
+    for kind, column in (("text", "text"), ("key", "key_id")):
+        splits = unseen.dropna(subset=[column]).groupby(column)["split"].nunique()
+        shared = splits[splits > 1].index
+        if len(shared):
+            raise InvalidDataError(
+                f"data: rule 'no {kind} in two splits' is broken by {len(shared)} of them, first {shared[0]!r}"
+            )
+
+
+def _as_drawn(tables: dict[Path, pd.DataFrame]) -> None:
+    """Every file must hold the captures whose fingerprint was taken when they were drawn."""
+    drawn = read_json(SYNTHESIS)
+    for path, frame in tables.items():
+        name = f"{path.parent.name}/{path.stem}"
+        if digest(frame["capture_sha256"].tolist()) != drawn.get(name, {}).get("captures_sha256"):
+            raise InvalidDataError(
+                f"{path}: rule 'fingerprint as drawn' is broken: {SYNTHESIS} says otherwise; "
+                "`dvc repro --force synthesize` draws both again"
+            )
 
 
 if __name__ == "__main__":
