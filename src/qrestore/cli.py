@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-OK, UNREAD, USAGE = 0, 1, 2
+from qrestore import cli_label
+from qrestore.terminal import OK, UNREAD, USAGE, printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder of pictures, or - for standard input")
     read.add_argument("--json", action="store_true", help="one JSON object a picture and line")
     read.set_defaults(run=_read)
+
+    cli_label.add(commands)
 
     scans = commands.add_parser("scans", help="bring a folder of scanned pictures with their true texts into the inbox")
     scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
@@ -74,7 +77,7 @@ def _read(arguments: argparse.Namespace) -> int:
     unread = 0
     sources = list(_sources(arguments.paths, bad_paths))
     for line in bad_paths:
-        _fail(_printable(line))
+        _fail(printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
         path = path.encode(errors="surrogateescape").decode(errors="replace")  # a name that is no UTF-8
         found = read_picture(path, source)
@@ -83,11 +86,9 @@ def _read(arguments: argparse.Namespace) -> int:
             tqdm.write(json.dumps(found.to_json(), ensure_ascii=False))
         elif found.status == "read":
             for code in found.codes:
-                tqdm.write(
-                    f"{_printable(path)}: {_printable(code.text)}" if len(sources) > 1 else _printable(code.text)
-                )
+                tqdm.write(f"{printable(path)}: {printable(code.text)}" if len(sources) > 1 else printable(code.text))
         else:
-            tqdm.write(f"{_printable(path)}: unread: {found.reason}", file=sys.stderr)
+            tqdm.write(f"{printable(path)}: unread: {found.reason}", file=sys.stderr)
     return USAGE if bad_paths else UNREAD if unread else OK
 
 
@@ -103,11 +104,6 @@ def _sources(paths: Sequence[str], bad_paths: list[str]) -> Iterator[tuple[str, 
                 yield str(picture), picture
         except PathError as error:
             bad_paths.append(str(error))
-
-
-def _printable(text: str) -> str:
-    """Text with control characters escaped, so that a code cannot steer a terminal."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _scans(arguments: argparse.Namespace) -> int:
@@ -134,7 +130,9 @@ def _check(_: argparse.Namespace) -> int:
     from qrestore.stages import METRICS, MODELS, SYNTHETIC
 
     pin_threads()
-    outcome = check({data: SYNTHETIC / data / "test.parquet" for data in ("defocus", "motion")}, METRICS, MODELS)
+    outcome = check(
+        {data: SYNTHETIC / data / "test.parquet" for data in ("defocus", "motion", "dots")}, METRICS, MODELS
+    )
     print(outcome.text)
     return OK if outcome.agrees else UNREAD
 
@@ -181,7 +179,7 @@ def _toy(_: argparse.Namespace) -> int:
 
 def _code(error: Exception) -> int:
     """Configuration and usage are 2, a step that failed is 1."""
-    usage = {"ConfigError", "ScanError", "PathError"}
+    usage = {"ConfigError", "ScanError", "PathError", "KeyFileError", "UsageError"}
     return USAGE if type(error).__name__ in usage else UNREAD
 
 

@@ -1,0 +1,13 @@
+"""What every command says the same way: exit codes, and text that is safe to print."""
+
+OK, UNREAD, USAGE = 0, 1, 2
+"""All well; some picture unread, or a step failed; usage or configuration."""
+
+
+class UsageError(ValueError):
+    """Arguments that make no sense, or not together; the message names them and the remedy."""
+
+
+def printable(text: str) -> str:
+    """Text with control characters escaped, so that a code cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
