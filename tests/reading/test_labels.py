@@ -143,6 +143,14 @@ def test_dots_that_hide_the_text_are_smoothed_away(seed, monkeypatch):
     assert told(found) == ("read", text, MESSAGE)
 
 
+@pytest.mark.parametrize("symbol_version", [2, 5])
+def test_a_symbol_that_no_reader_reads_is_drawn_anew(symbol_version, monkeypatch):
+    monkeypatch.setattr(labels, "readers", lambda: {"none": lambda _: []})
+    monkeypatch.setattr(labels, "read", lambda _: Reading([], None))
+    found = read(captured("mid", 4, symbol_version=symbol_version))
+    assert (told(found), found.symbol_version) == (READ, symbol_version)
+
+
 @pytest.mark.parametrize("name", ["pyzbar", "opencv"])
 def test_the_symbol_is_located_whichever_reader_reads_its_text(name, monkeypatch):
     if name not in readers():

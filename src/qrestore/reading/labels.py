@@ -16,17 +16,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from qrestore.arrays import Grey8, Image, Matrix
+from qrestore.arrays import Grey8, Image, Matrix, to_uint8
 from qrestore.dots.carrier import DOT_SIDES, DotSide
 from qrestore.dots.embedding import Recovered, recover
 from qrestore.dots.extraction import registered
 from qrestore.dots.lmmse import Lmmse, load_lmmse
 from qrestore.pictures import PictureError, open_colour, open_grey
 from qrestore.reading.cascade import read
-from qrestore.symbol.align import Homography, estimate_modules, from_corners, known_matrix, warp
+from qrestore.symbol.align import Registration, estimate_modules, from_corners, known_matrix, warp
 from qrestore.symbol.classes import fixed_modules
-from qrestore.symbol.decode import Code, Corners, readers
+from qrestore.symbol.decode import Code, Corners, read_any, readers
 from qrestore.symbol.geometry import side_modules
+from qrestore.symbol.render import render
 
 _SHRINKINGS, _SMOOTHINGS_PX = (1, 2, 4, 8), (2.0, 1.4)
 """Dots vanish under a Gaussian of 0.19 to 0.31 module: together these do it for modules of 4.5 to 80 px."""
@@ -78,14 +79,12 @@ class LabelReading:
 
 
 @dataclass(frozen=True)
-class _Located:
-    """A code whose modules were found in `capture`, the picture's part that shows it."""
+class _Sight:
+    """Part of the picture that shows a symbol, registered to the modules estimated from it."""
 
-    text: str
-    symbol_version: int
-    matrix: Matrix
     capture: Image
-    homography: Homography
+    symbol_version: int
+    registration: Registration
 
 
 def read_label(path: str, source: Path | bytes, key: bytes, models: Path) -> LabelReading:
@@ -108,13 +107,13 @@ def read_label(path: str, source: Path | bytes, key: bytes, models: Path) -> Lab
     except PictureError as error:
         return LabelReading(path, "unread", reason=str(error))
     located: dict[str, bool] = {}
-    for codes in _codes(grey):
+    for codes in _codes(grey, colour):
         # A code that was located and has no message has none on another route; labels may share a text.
         for code in [code for code in codes if not located.get(code.text)]:
             place = _locate(code, colour)
             located[code.text] = place is not None
-            if place and (found := _message(place, key, models)):
-                return _told(path, place, *found, len(codes))
+            if place and (found := _message(code.text, *place, key, models)):
+                return _told(path, code.text, place[0].symbol_version, *found, len(codes))
     if not located:
         reason = "no reader finds a QR code: take the picture closer, sharper or in even light"
     elif not any(located.values()):
@@ -124,14 +123,14 @@ def read_label(path: str, source: Path | bytes, key: bytes, models: Path) -> Lab
     return LabelReading(path, "unread", text=next(iter(located), None), codes=len(located), reason=reason)
 
 
-def _told(path: str, place: _Located, reader: str, label: Recovered, codes: int) -> LabelReading:
+def _told(path: str, text: str, version: int, reader: str, label: Recovered, codes: int) -> LabelReading:
     return LabelReading(
         path,
         "read",
-        text=place.text,
+        text=text,
         message=label.message.data,
         serial=label.message.serial,
-        symbol_version=place.symbol_version,
+        symbol_version=version,
         dot_side_px=label.dot_side_px,
         reader=reader,
         corrected_bits=label.corrected_bits,
@@ -148,51 +147,79 @@ def _colour(source: Path | bytes, grey: Grey8) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8) if differs else colour
 
 
-def _codes(grey: Grey8) -> Iterator[list[Code]]:
-    """Codes of the picture as it is, then without its dots; where there are none at all, of the whole cascade."""
+def _codes(grey: Grey8, colour: NDArray[np.uint8]) -> Iterator[list[Code]]:
+    """Codes of the picture as it is, then without its dots; where there are none, by the slower routes."""
     quickest = next(iter(readers().values()))
     found = quickest(grey)
     yield found
+    for smooth, shrinking in _smoothed(grey):
+        codes = [replace(code, corners=_enlarged(code.corners, shrinking)) for code in quickest(smooth)]
+        found = found or codes
+        yield codes
+    if not found:
+        for smooth, shrinking in _smoothed(grey):
+            yield [code for at in _detected(smooth) for code in _drawn_anew(colour, _enlarged(at, shrinking))]
+        yield read(grey).codes
+
+
+def _smoothed(grey: Grey8) -> Iterator[tuple[Grey8, int]]:
+    """The picture without its dots, for modules of many sizes, and how many times it was reduced."""
     for shrinking in _SHRINKINGS:
         if min(grey.shape) < _LEAST_SIDE_PX * shrinking:
             break
         small = cv2.resize(grey, None, fx=1 / shrinking, fy=1 / shrinking, interpolation=cv2.INTER_AREA)
         for smoothing_px in _SMOOTHINGS_PX:
-            smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), smoothing_px), np.uint8)
-            codes = [_enlarged(code, shrinking) for code in quickest(smooth)]
-            found = found or codes
-            yield codes
-    if not found:
-        yield read(grey).codes
+            yield np.asarray(cv2.GaussianBlur(small, (0, 0), smoothing_px), np.uint8), shrinking
 
 
-def _enlarged(code: Code, times: int) -> Code:
-    return replace(code, corners=tuple((times * x, times * y) for x, y in code.corners))
+def _enlarged(corners: Corners, times: int) -> Corners:
+    return tuple((times * x, times * y) for x, y in corners)
 
 
-def _locate(code: Code, colour: NDArray[np.uint8]) -> _Located | None:
-    for corners in _corners(code, colour):
+def _detected(grey: Grey8) -> list[Corners]:
+    """Corners of the symbols that OpenCV's detector sees, read or not."""
+    try:
+        found, points = cv2.QRCodeDetector().detectMulti(grey)
+    except cv2.error:  # it stumbles over some pictures
+        return []
+    return [tuple((float(x) + 0.5, float(y) + 0.5) for x, y in quadrangle) for quadrangle in points] if found else []
+
+
+def _drawn_anew(colour: NDArray[np.uint8], corners: Corners) -> list[Code]:
+    """Read a symbol that is seen but not read: its modules are estimated from the registered picture, and drawn."""
+    try:
+        seen = _look(colour, corners, None)
+    except ValueError:
+        return []
+    codes = read_any(to_uint8(render(seen.registration.matrix, _COARSE_MODULE_PX)))
+    return [replace(code, corners=corners, symbol_version=seen.symbol_version) for code in codes]
+
+
+def _locate(code: Code, colour: NDArray[np.uint8]) -> tuple[_Sight, Matrix] | None:
+    """Find a code's modules, and their exact matrix."""
+    for corners in _places(code, colour):
         try:
-            version = code.symbol_version or _version(colour, corners)
-            capture, inside = _cut(colour, corners, side_modules(version) * _MODULE_PX)
-            guess = from_corners(inside, side_modules(version))
-            seen = registered(capture, side_modules(version), 2, guess=guess)[1]
-            known = known_matrix(code.text, seen.matrix, version)
-        except ValueError:  # corners that are none, or a version that nothing speaks for
+            seen = _look(colour, corners, code.symbol_version)
+        except ValueError:
             continue
-        if known:
-            return _Located(code.text, version, known[0], capture, seen.homography)
+        if known := known_matrix(code.text, seen.registration.matrix, seen.symbol_version):
+            return seen, known[0]
     return None
 
 
-def _corners(code: Code, colour: NDArray[np.uint8]) -> Iterator[Corners]:
-    """Where the symbol may lie: as its reader says, mirrored, as OpenCV's detector says (zbar's polygon is rough)."""
+def _places(code: Code, colour: NDArray[np.uint8]) -> Iterator[Corners]:
+    """Where its reader sees a code, the same mirrored, and where OpenCV's detector does (zbar's polygon is rough)."""
     yield code.corners
     yield code.corners[:1] + code.corners[:0:-1]
-    found, points = cv2.QRCodeDetector().detectMulti(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
-    if found:
-        for quadrangle in points:
-            yield tuple((float(x) + 0.5, float(y) + 0.5) for x, y in quadrangle)
+    yield from _detected(np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8))
+
+
+def _look(colour: NDArray[np.uint8], corners: Corners, version: int | None) -> _Sight:
+    """Register a symbol, of the version that the picture shows if none is given; ValueError where there is none."""
+    version = version or _version(colour, corners)
+    side = side_modules(version)
+    capture, inside = _cut(colour, corners, side * _MODULE_PX)
+    return _Sight(capture, version, registered(capture, side, 2, guess=from_corners(inside, side))[1])
 
 
 def _cut(colour: NDArray[np.uint8], corners: Corners, least_side_px: int) -> tuple[Image, Corners]:
@@ -228,15 +255,15 @@ def _version(colour: NDArray[np.uint8], corners: Corners) -> int:
     return best
 
 
-def _message(place: _Located, key: bytes, models: Path) -> tuple[str, Recovered] | None:
+def _message(text: str, seen: _Sight, matrix: Matrix, key: bytes, models: Path) -> tuple[str, Recovered] | None:
     """Message, and the reader that saw its dots best."""
     found: list[tuple[str, Recovered]] = []
     for dot_side_px in DOT_SIDES[::-1]:
         reader = _reader(dot_side_px, models)
-        image, _ = registered(place.capture, place.matrix.shape[0], dot_side_px, place.matrix, place.homography)
+        image, _ = registered(seen.capture, matrix.shape[0], dot_side_px, matrix, seen.registration.homography)
         blurred = np.asarray(cv2.GaussianBlur(image, (0, 0), _BLUR_PX[dot_side_px]), np.float32)
-        for name, seen in (("lmmse", image), ("lmmse blurred", blurred)):
-            label = recover(reader(seen, place.matrix), key, place.text, place.symbol_version)
+        for name, sharpness in (("lmmse", image), ("lmmse blurred", blurred)):
+            label = recover(reader(sharpness, matrix), key, text, seen.symbol_version)
             if label:
                 found.append((name, label))
                 if label.bit_error_rate <= _WELL_READ:
