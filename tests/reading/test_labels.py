@@ -143,7 +143,7 @@ def test_dots_that_hide_the_text_are_smoothed_away(seed, monkeypatch):
     assert told(found) == ("read", text, MESSAGE)
 
 
-@pytest.mark.parametrize("symbol_version", [2, 5])
+@pytest.mark.parametrize("symbol_version", [3, 5])
 def test_a_symbol_that_no_reader_reads_is_drawn_anew(symbol_version, monkeypatch):
     monkeypatch.setattr(labels, "readers", lambda: {"none": lambda _: []})
     monkeypatch.setattr(labels, "read", lambda _: Reading([], None))
