@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     )
     make.add_argument("--text", required=True, help="what every QR reader shall read")
     hidden = make.add_mutually_exclusive_group(required=True)
-    hidden.add_argument("--message", help="what only those with the key shall read")
+    hidden.add_argument("--message", help="what is hidden; read with the key, not encrypted")
     hidden.add_argument("--message-file", type=Path, metavar="FILE", help="the same, a file's bytes as they are")
     _add_key(make)
     make.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png", help="picture to write")
