@@ -17,8 +17,13 @@ from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 STAGES = (
     "synthesize",
+    "pools@hard-2px",
+    "pools@one-1px",
+    "pools@motion",
     "ingest",
-    "validate@synthetic",
+    "validate@defocus",
+    "validate@motion",
+    "validate@dots",
     "validate@scanned",
     "train@lmmse-2px",
     "train@lmmse-1px",

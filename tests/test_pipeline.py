@@ -12,7 +12,7 @@ stages:
     cmd: x
     outs:
     - {path: data, md5: %s, size: 1}
-  validate@synthetic:
+  validate@motion:
     cmd: x
     outs:
     - {path: report, md5: %s, size: 1}

@@ -127,7 +127,7 @@ def test_thresholds_are_chosen_on_the_boundary_set() -> None:
 
 
 def test_the_wiener_ratio_is_chosen_on_validation_pictures() -> None:
-    drawn = read_json(ROOT / "data/reports/synthesis.json")
+    drawn = read_json(ROOT / "data/reports/synthesis.json")["sets"]
     chosen = read_json(ROOT / "models/thresholds/wiener.json")
     assert chosen["motion"]["chosen_on"] == drawn["motion/validation"]["captures_sha256"]
 
@@ -156,7 +156,7 @@ def test_all_models_and_thresholds_are_looked_at() -> None:
 
 @pytest.mark.parametrize("path", CHOSEN)
 def test_nothing_is_chosen_on_a_test_set(path: str) -> None:
-    drawn = read_json(ROOT / "data/reports/synthesis.json")
+    drawn = read_json(ROOT / "data/reports/synthesis.json")["sets"]
     tests = {facts["captures_sha256"] for name, facts in drawn.items() if name.endswith("/test")}
     assert len(tests) == 3
     found = list(digests(read_json(ROOT / path)))

@@ -5,8 +5,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from qrestore.arrays import to_uint8
-from qrestore.datasets.boundary import BoundarySet, boundary_capture, boundary_rows
-from qrestore.datasets.defocus import ITEMS_PER_CELL, Defocus, cells, defocus_row, drawn_row, true_psf
+from qrestore.datasets.boundary import BoundarySet, boundary_rows
+from qrestore.datasets.defocus import ITEMS_PER_CELL, Defocus, cells, defocus_capture, defocus_row, drawn_row, true_psf
 from qrestore.optics import psf
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.render import render_at
@@ -53,8 +53,8 @@ def test_items_are_their_own_and_nobody_elses():
 
 def test_captures_follow_from_the_row_alone():
     noisy = dataclasses.replace(ROWS[4], noise_sigma=0.01)
-    np.testing.assert_array_equal(boundary_capture(noisy, 100), boundary_capture(noisy, 100))
-    assert not np.array_equal(boundary_capture(noisy, 100), boundary_capture(ROWS[4], 100))
+    np.testing.assert_array_equal(defocus_capture(noisy, 100), defocus_capture(noisy, 100))
+    assert not np.array_equal(defocus_capture(noisy, 100), defocus_capture(ROWS[4], 100))
 
 
 def test_the_blur_is_the_disk_of_the_row():
@@ -63,9 +63,9 @@ def test_the_blur_is_the_disk_of_the_row():
 
 
 def test_the_first_is_all_but_sharp_and_sharpness_falls():
-    first = boundary_capture(ROWS[0], 100)
+    first = defocus_capture(ROWS[0], 100)
     np.testing.assert_array_equal(first, to_uint8(render_at(ROWS[0].matrix(), 100)))
-    values = [tenengrad(boundary_capture(row, 100) / 255) for row in ROWS[:10:3]]
+    values = [tenengrad(defocus_capture(row, 100) / 255) for row in ROWS[:10:3]]
     assert values == sorted(values, reverse=True)
 
 

@@ -67,7 +67,7 @@ def test_a_few_values_that_differ_by_more_are_told(samples, rows):
 
 @pytest.mark.parametrize(("share", "by"), [(0.002, 2), (1.0, 2), (0.5, 60)])
 def test_more_differences_are_another_pool(samples, rows, share, by):
-    with pytest.raises(ValueError, match=r"large\.parquet: .*% of the values agree .*, 99\.9% must; `dvc repro synth"):
+    with pytest.raises(ValueError, match=r"large\.parquet: .*% of the values agree .*, 99\.9% must; `dvc repro pools"):
         agreement(samples, [changed(row, share, by) for row in rows])
 
 
@@ -88,7 +88,7 @@ def test_pictures_of_another_size_are_another_pool(samples, rows):
     ],
 )
 def test_another_recipe_is_refused_by_its_file(samples, other):
-    said = r"large\.parquet: dots/train/large/0 is not what the recipe draws here; `dvc repro synthesize` draws"
+    said = r"large\.parquet: dots/train/large/0 is not what the recipe draws here; `dvc repro pools` draws"
     with pytest.raises(ValueError, match=said):
         agreement(samples, carriers(**other))
 
@@ -96,7 +96,7 @@ def test_another_recipe_is_refused_by_its_file(samples, other):
 @pytest.mark.parametrize("count", [0, 2, 4])
 def test_another_number_of_rows_is_refused(samples, rows, count):
     drawn = [*rows, replace(rows[0], item=3)][:count]
-    with pytest.raises(ValueError, match=rf"large\.parquet: 3 rows; expected {count}; `dvc repro synthesize` draws"):
+    with pytest.raises(ValueError, match=rf"large\.parquet: 3 rows; expected {count}; `dvc repro pools` draws"):
         agreement(samples, drawn)
 
 

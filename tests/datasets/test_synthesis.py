@@ -61,14 +61,17 @@ def test_png_is_lossless():
 DIGESTS = """
 import hashlib, json
 from qrestore.datasets.defocus import Defocus, cells, defocus_row, drawn_row
+from qrestore.datasets.dots import Carriers, Subset, dots_row
 from qrestore.datasets.motion import Motion, motion_row
+dots = Carriers(5, 296, {"two": Subset(2, ("hard",), 1.0, 64), "one": Subset(1, ("oneb", "worn"), 0.5, 16)})
 intervals = {5: (4.9, 9.95)}
 defocus = Defocus(300, 4, 0.004, intervals, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 0.3333333333333333)
 motion = Motion(80, 2, (1, 2, 3), 3, (0, 20), (0, 20), (1, 3), 0.004)
 rows = [drawn_row(defocus, 9, "test", cell, 0) for cell in cells(defocus)]
 rows += [defocus_row(defocus, 9, "validation", item) for item in range(2)]
 rows += [motion_row(motion, 9, "test", item, seen=item % 2 == 0) for item in range(6)]
-digests = [[hashlib.sha256(row.capture).hexdigest(), row.degradation, row.readable] for row in rows]
+rows += [dots_row(dots, 9, "test", subset, number) for subset in dots.subsets for number in range(2)]
+digests = [[hashlib.sha256(row.capture).hexdigest(), row.degradation, row.readable, str(row.dots)] for row in rows]
 """
 FEATURES = """
 import cv2

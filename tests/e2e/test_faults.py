@@ -48,7 +48,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(toy: Toy, tmp_path: Path)
     clone(toy.root, killed.root, edited=False)
     params = killed.root / "params.yaml"
     params.write_text(params.read_text().replace("pixel_steps: 6", "pixel_steps: 60"))
-    killed.run("dvc", "repro", "validate@synthetic")
+    killed.run("dvc", "repro", "validate@motion")
     command = [sys.executable, "-m", "qrestore.stages.train", "qr-deblurrer"]
     with subprocess.Popen(command, cwd=killed.root, env=in_clone(killed.root), stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 120
@@ -91,7 +91,7 @@ def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, mon
     here = Toy(tmp_path / "failed", "")
     clone(toy.root, here.root, edited=False)
     monkeypatch.setenv("PYTHONPATH", str(here.root / "src"))
-    here.run("dvc", "repro", "validate@synthetic")
+    here.run("dvc", "repro", "validate@motion")
     engine = here.root / "src/qrestore/learning/engine.py"
     broken = "    raise OSError('no room left')\n    first = run.resume(checkpoints)"
     engine.write_text(engine.read_text().replace("    first = run.resume(checkpoints)", broken))
@@ -103,7 +103,7 @@ def test_a_failed_stage_leaves_the_shipped_weights(toy: Toy, tmp_path: Path, mon
 def test_weights_from_another_machine_are_taken_in_or_refused_whole(toy: Toy, tmp_path: Path) -> None:
     here = Toy(tmp_path / "here", "")
     clone(toy.root, here.root, edited=False)
-    here.run("dvc", "repro", "validate@synthetic")
+    here.run("dvc", "repro", "validate@motion")
     there = tmp_path / "there"
     there.mkdir()
     command = [sys.executable, "-m", "qrestore", "import-weights", str(there)]
@@ -141,7 +141,7 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     here.run("git", "add", "--all")
     refused = here.run("python", "-m", "qrestore", "accept", "synthesize", check=False)
     assert refused.returncode == 1
-    assert "changes" in refused.stderr
+    assert "data/synthetic/motion/validation.parquet: not the captures" in refused.stderr
     module.write_text(text)
     params = here.root / "params.yaml"
     params.write_text(params.read_text().replace("seed: 20261120", "seed: 1"))

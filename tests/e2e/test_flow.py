@@ -40,7 +40,7 @@ def test_first_run_makes_everything(toy: Toy) -> None:
 
 def test_dots_are_measured_by_every_reader(toy: Toy) -> None:
     summary = json.loads((toy.root / "models/metrics/summary.json").read_text())
-    drawn = json.loads((toy.root / "data/reports/synthesis.json").read_text())["dots/test"]["subsets"]
+    drawn = json.loads((toy.root / "data/reports/synthesis.json").read_text())["sets"]["dots/test"]["subsets"]
     assert set(drawn) == {"hard-2px", "one-1px", "one-2px", "partial-2px", "mid-2px"}
     for subset, images in drawn.items():
         for reader in DOT_READERS:
@@ -124,7 +124,7 @@ def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_pat
     params = broken.root / "params.yaml"
     params.write_text(params.read_text().replace("min_contrast: 0.05", "min_contrast: 0.999"))
     output = broken.flow(check=False)
-    assert "retraining failed: stage validate@synthetic failed" in output
+    assert "retraining failed: stage validate@defocus failed" in output
     assert "expect_column_values_to_be_between" in output
     assert "Traceback" not in output
     assert "test.parquet" in output

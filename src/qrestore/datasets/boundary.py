@@ -6,10 +6,9 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Interval
-from numpy.typing import NDArray
 
 from qrestore.datasets.blur import Blur
-from qrestore.datasets.defocus import ITEMS_PER_CELL, POOLED_VERSIONS, Defocus, defocus_capture
+from qrestore.datasets.defocus import ITEMS_PER_CELL, POOLED_VERSIONS, Defocus
 from qrestore.datasets.row import Row
 from qrestore.datasets.synthesis import Range, generator, random_text
 from qrestore.symbol.geometry import LEVELS, Level
@@ -30,17 +29,15 @@ class BoundarySet:
 
 
 def boundary_rows(boundary: BoundarySet, defocus: Defocus, seed: int) -> Iterator[Row]:
-    """Yield the rows of the set, without pictures: every version at level H (`v1-h`, ...), then 1-5 at L, M, Q."""
+    """Yield the rows of the set: every version at level H (`v1-h`, ...), then 1-5 at L, M, Q.
+
+    Without pictures: `defocus_capture` renders a row.
+    """
     levels: tuple[Level, ...] = ("H", "L", "M", "Q")
     for level in levels:
         for version in sorted(defocus.radius_px):
             if level == "H" or version in POOLED_VERSIONS:
                 yield from _cell_rows(boundary, defocus, seed, version, level)
-
-
-def boundary_capture(row: Row, side_px: int) -> NDArray[np.uint8]:
-    """Render the capture of a boundary row: (side_px, side_px) grey."""
-    return defocus_capture(row, side_px)
 
 
 def _cell_rows(boundary: BoundarySet, defocus: Defocus, seed: int, version: int, level: Level) -> Iterator[Row]:

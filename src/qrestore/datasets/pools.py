@@ -36,7 +36,7 @@ def agreement(samples: Path, drawn: Iterable[Row]) -> float:
     ValueError
         Other facts, or fewer values that agree: the pool is not the one that the samples stand for.
     """
-    remedy = "`dvc repro synthesize` draws the samples of the present recipe"
+    remedy = "`dvc repro pools` draws the samples of the present recipe"
     kept, redrawn = list(read_index(samples)), list(drawn)
     if len(kept) != len(redrawn):
         raise ValueError(f"{samples}: {len(kept)} rows; expected {len(redrawn)}; {remedy}")

@@ -95,7 +95,7 @@ def measure(task: Task) -> list[Result]:
 
 
 def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[float]]:
-    """Time the restoration alone, one picture after the other in this process; by subset and restorer.
+    """CPU time of the restoration alone, one picture after the other in this process; by subset and restorer.
 
     Call `pin_threads` first, in a process that does nothing else. The first picture warms up and is
     not counted.
@@ -111,9 +111,9 @@ def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[flo
             )
             if not seconds.get((task.row.subset, name)):
                 restore(image, task.row)
-            start = time.perf_counter()
+            start = time.process_time()
             restore(image, task.row)
-            seconds.setdefault((task.row.subset, name), []).append(time.perf_counter() - start)
+            seconds.setdefault((task.row.subset, name), []).append(time.process_time() - start)
     return seconds
 
 
@@ -143,6 +143,11 @@ def recognise(image: Image, truth: str, *, variants: bool = False) -> tuple[bool
     return right, bool(texts) and not right
 
 
+def _head(row: Row, name: str) -> dict[str, Any]:
+    facts = ("data", "subset", "item", "name", "text_group")
+    return {**{fact: getattr(row, fact) for fact in facts}, "restorer": name}
+
+
 def _result(row: Row, name: str, restored: Image) -> Result:
     if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
         restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
@@ -156,12 +161,7 @@ def _result(row: Row, name: str, restored: Image) -> Result:
         extent = row.defocus_radius_px if row.motion_length_px is None else row.motion_length_px / 2
         severity = None if extent is None else round(extent / module_side_px, 4)
     return Result(
-        data=row.data,
-        subset=row.subset,
-        item=row.item,
-        name=row.name,
-        text_group=row.text_group,
-        restorer=name,
+        **_head(row, name),
         recognised=recognised,
         false_read=false_read,
         bit_errors=errors,
@@ -179,12 +179,7 @@ def _dots_result(row: Row, name: str, soft: Soft) -> Result:
     misses, false_dots = int((dots & ~seen & used).sum()), int((seen & ~dots & used).sum())
     allowed = sites(row.symbol_version or 0)
     return Result(
-        data=row.data,
-        subset=row.subset,
-        item=row.item,
-        name=row.name,
-        text_group=row.text_group,
-        restorer=name,
+        **_head(row, name),
         bit_errors=misses + false_dots,
         bits=int(used.sum()),
         misses=misses,

@@ -49,7 +49,11 @@ def write_report(root: Path, evidence_digest: str, git_commit: str) -> Path:
         "timing": read_json(metrics / "timing.json"),
         "deblurrer": read_json(root / "models" / "qr-deblurrer.json"),
         "thresholds": thresholds,
-        "validation": read_json(root / "data" / "reports" / "validation.json"),
+        "validation": {
+            index: found
+            for report in sorted((root / "data" / "reports").glob("validation-*.json"))
+            for index, found in read_json(report).items()
+        },
         "charts": [
             figures.recognition_against_blur(unseen, "motion, unseen contents"),
             figures.recognition_against_blur(results["defocus"], "defocus: before, of all; then of the unread"),

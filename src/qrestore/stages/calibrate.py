@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
-from qrestore.datasets.boundary import BoundarySet, boundary_capture, boundary_rows
-from qrestore.datasets.defocus import Defocus, defocus_row
+from qrestore.datasets.boundary import BoundarySet, boundary_rows
+from qrestore.datasets.defocus import Defocus, defocus_capture, defocus_row
 from qrestore.datasets.dots import dot_side, true_dots
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
@@ -127,7 +127,7 @@ def _thresholds(
 
 def _sight(row: Row, side_px: int) -> tuple[float, list[str]]:
     """Sharpness of a boundary picture, and the readers that read it right."""
-    picture = boundary_capture(row, side_px)
+    picture = defocus_capture(row, side_px)
     found = [
         name
         for name, read in require_readers().items()
@@ -170,10 +170,10 @@ def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Exe
     size = f"{rows[0].dot_side_px} px"
     measured = executor.map(partial(_dot_contrasts, candidates=candidates), rows, chunksize=4)
     codes = list(tqdm(measured, total=len(rows), desc=f"thresholds, {size}", unit="image", leave=False))
-    dark, dots = (np.concatenate([code[name] for code in codes]).astype(np.bool_) for name in ("dark", "dots"))
+    together = {name: np.concatenate([code[name] for code in codes]) for name in codes[0]}
+    dark, dots = together.pop("dark").astype(np.bool_), together.pop("dots").astype(np.bool_)
     best: dict[str, tuple[float, dict[str, Any]]] = {}
-    for name in codes[0].keys() - {"dark", "dots"}:
-        values = np.concatenate([code[name] for code in codes])
+    for name, values in together.items():
         thresholds = calibrate_thresholds(values, dark, dots)
         error = float(((values > np.where(dark, thresholds[0], -thresholds[1])) != dots).mean())
         reader, _, ratio = name.partition(" ")
@@ -183,7 +183,7 @@ def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Exe
         if reader not in best or error < best[reader][0]:
             best[reader] = (error, chosen)
     return {
-        **{reader: _rounded_deep(chosen) for reader, (_, chosen) in sorted(best.items())},
+        **{reader: _rounded(chosen, 6) for reader, (_, chosen) in sorted(best.items())},
         "chosen_on": digest([digest(row.capture) for row in rows]),
         "images": len(rows),
     }
@@ -201,15 +201,12 @@ def _dot_contrasts(row: Row, candidates: Sequence[float]) -> dict[str, NDArray[A
     return {**found, "dark": to_sites(matrix)[used], "dots": dots[used]}
 
 
-def _rounded_deep(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: [round(each, 6) for each in value] if isinstance(value, tuple) else round(value, 6)
-        for name, value in values.items()
-    }
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+def _rounded(value: Any, digits: int = 4) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(inner, digits) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(each, digits) for each in value]
+    return round(value, digits) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

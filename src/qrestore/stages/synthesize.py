@@ -1,9 +1,12 @@
-"""Stage `synthesize`: draw the synthetic validation and test sets, and samples that stand for each training pool."""
+"""Stage `synthesize`: draw the validation and test sets.
+
+They are drawn again in every fresh clone and must come out as `data/reports/synthesis.json`, in git, has it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
@@ -19,11 +22,10 @@ from qrestore.datasets.defocus import Defocus, drawn_rows
 from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.drawing import draw_all
 from qrestore.datasets.index import write_index
-from qrestore.datasets.motion import Motion, motion_pool_row, motion_row
-from qrestore.datasets.pools import SAMPLES
+from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row, Split
-from qrestore.files import digest, write_json
-from qrestore.stages import PARAMS, POOLS, SYNTHESIS, SYNTHETIC, run
+from qrestore.files import digest, read_json, write_json
+from qrestore.stages import PARAMS, SYNTHESIS, SYNTHETIC, run
 
 Count = Annotated[int, Gt(0)]
 
@@ -58,16 +60,31 @@ class Synthesis:
 
 
 def main() -> None:
-    """Write `data/synthetic/<set>/<split>.parquet`, `data/pools/` and what was drawn, `data/reports/synthesis.json`."""
+    """Write `data/synthetic/<set>/<split>.parquet`, and what was drawn to `data/reports/synthesis.json`.
+
+    Raises
+    ------
+    ValueError
+        The settings are those of the report, but the captures of a set are not.
+    """
     settings = load_section(PARAMS, "synthesis", Synthesis)
     facts = {}
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
-        for path, rows in _sets(settings, executor).items():
-            facts[str(path.with_suffix("").relative_to(path.parents[1]))] = _write(path, rows)
-    write_json(SYNTHESIS, facts)
+        for name, rows in _sets(settings, executor).items():
+            facts[name] = _write(SYNTHETIC / f"{name}.parquet", rows)
+    recipe = digest(asdict(settings))
+    before = read_json(SYNTHESIS) if SYNTHESIS.exists() else {}
+    for name, found in facts.items() if before.get("recipe") == recipe else ():
+        if found != before["sets"][name]:
+            raise ValueError(
+                f"data/synthetic/{name}.parquet: not the captures of {SYNTHESIS}, although the settings are the same: "
+                "this machine renders otherwise (make setup: the versions of requirements.lock), or the code "
+                f"was changed; where that was meant, remove {SYNTHESIS} and run again"
+            )
+    write_json(SYNTHESIS, {"recipe": recipe, "sets": facts})
 
 
-def _sets(settings: Synthesis, executor: Executor) -> dict[Path, Iterator[Row]]:
+def _sets(settings: Synthesis, executor: Executor) -> dict[str, Iterator[Row]]:
     seed, counts = settings.seed, settings.counts
     validation = partial(motion_row, settings.motion, seed, "validation", seen=False)
     seen = partial(motion_row, settings.motion, seed, "test", seen=True)
@@ -79,8 +96,8 @@ def _sets(settings: Synthesis, executor: Executor) -> dict[Path, Iterator[Row]]:
             draw = partial(dots_row, settings.dots, seed, split, subset)
             yield from draw_all(draw, range(count), executor)
 
-    sets = {
-        SYNTHETIC / "defocus" / "test.parquet": drawn_rows(
+    return {
+        "defocus/test": drawn_rows(
             settings.defocus,
             seed,
             "test",
@@ -88,19 +105,14 @@ def _sets(settings: Synthesis, executor: Executor) -> dict[Path, Iterator[Row]]:
             unread_per_version=counts.defocus_unread_per_version,
             unread_per_pooled_version=counts.defocus_unread_per_pooled_version,
         ),
-        SYNTHETIC / "motion" / "validation.parquet": draw_all(validation, range(counts.motion_validation), executor),
-        SYNTHETIC / "motion" / "test.parquet": chain(
+        "motion/validation": draw_all(validation, range(counts.motion_validation), executor),
+        "motion/test": chain(
             draw_all(seen, range(split), executor),
             draw_all(unseen, range(split, split + counts.motion_test_unseen), executor),
         ),
-        SYNTHETIC / "dots" / "validation.parquet": carriers("validation", counts.dots_validation),
-        SYNTHETIC / "dots" / "test.parquet": carriers("test", counts.dots_test),
-        POOLS / "motion.parquet": map(partial(motion_pool_row, settings.motion, seed), range(SAMPLES)),
+        "dots/validation": carriers("validation", counts.dots_validation),
+        "dots/test": carriers("test", counts.dots_test),
     }
-    for subset in counts.dots_validation:  # what is validated is also trained on
-        draw = partial(dots_row, settings.dots, seed, "train", subset)
-        sets[POOLS / f"{subset}.parquet"] = map(draw, range(SAMPLES))
-    return sets
 
 
 def _write(path: Path, rows: Iterator[Row]) -> dict[str, object]:

@@ -92,6 +92,10 @@ def fit_linear(model: str) -> None:
     draw = partial(dots_row, carriers, seed, "train", recipe.subset)
     agreed = agreement(POOLS / f"{recipe.subset}.parquet", map(draw, range(SAMPLES)))
     rows = [row for row in read_index(DOTS_VALIDATION) if row.subset == recipe.subset][: recipe.validation_size]
+    if not rows:
+        raise ValueError(
+            f"training.{model}: no carrier of {recipe.subset!r} in {DOTS_VALIDATION}; add it to dots_validation"
+        )
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
         prepared = draw_all(partial(_prepared, draw), range(recipe.pool_size), executor)
         pool = tqdm(prepared, total=recipe.pool_size, desc=f"{model}, pool", unit="image", leave=False)
@@ -168,11 +172,13 @@ def import_weights(folder: Path) -> str:
     if len(found) != 1:
         raise ValueError(f"{folder}: {len(found)} files *.safetensors; expected one model")
     model = found[0].stem
+    if model.startswith("lmmse-"):
+        raise ValueError(f"{found[0]}: a linear reader is no network; `dvc repro train@{model}` fits it in a minute")
     history = folder / f"{model}-history.csv"
     for path in (history, folder / f"{model}.json", VALIDATION):
         if not path.is_file():
             raise ValueError(
-                f"{path}: missing" + ("; `dvc repro validate@synthetic` makes it" if path is VALIDATION else "")
+                f"{path}: missing" + ("; `dvc repro validate@motion` makes it" if path is VALIDATION else "")
             )
     recipe = load_section(PARAMS, f"training.{model}", Recipe)
     motion = load_section(PARAMS, "synthesis.motion", Motion)

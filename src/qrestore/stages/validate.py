@@ -1,12 +1,13 @@
-"""Stage `validate@<origin>`: may this data be used? Great Expectations over the index of every data set.
+"""Stage `validate@<data>`: may this data set be used? Great Expectations over its indexes and training pools.
 
 A failed expectation names file, rule and rows, and stops the graph; what passed is written down in
-`data/reports/`, stable and in git. Scans have a report of their own, so that new scans do not make
-networks train that never see them.
+`data/reports/`, stable and in git. Every data set has a report of its own, so that a change of one does
+not make networks train that never see it.
 """
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Gt, Interval
 from great_expectations import expectations as gxe
+from great_expectations.expectations.row_conditions import Column
 
 from qrestore.arrays import to_uint8
 from qrestore.config import load_section
@@ -44,27 +46,34 @@ class Validation:
     min_side_px: Annotated[int, Gt(0)]
     min_contrast: Annotated[float, Interval(gt=0, le=1)]
     dot_share: Range
-    lens_sigma_px: Range
-    sensor_noise_sigma: Range
-    jpeg_quality: Range
     decoded_targets: Annotated[int, Gt(0)]
+    profiles: dict[str, dict[str, Range]]
+    """By subset, the range of every column that its profile draws."""
 
 
 class InvalidDataError(ValueError):
     """Data that breaks a rule."""
 
 
-def main(origin: str) -> None:
-    """Validate every index of an origin (`synthetic` or `scanned`); write the report only if all pass."""
+def main(data: str) -> None:
+    """Validate every index of `defocus`, `motion`, `dots` or `scanned`; write the report only if all pass."""
     limits = load_section(PARAMS, "validation", Validation)
-    scanned = origin == "scanned"
-    paths = [SCANNED] if scanned else [*sorted(SYNTHETIC.glob("*/*.parquet")), *sorted(POOLS.glob("*.parquet"))]
-    tables = {path: table(path, limits.decoded_targets) for path in paths}
-    report = {str(path): check(path, frame, suite(path, limits)) for path, frame in tables.items()}
-    _disjoint(tables)
-    if not scanned:
-        _as_drawn(tables)
-    write_json(REPORTS / ("validation-scanned.json" if scanned else "validation.json"), report)
+    pools = sorted(POOLS.glob("*.parquet"))
+    sets = [SCANNED] if data == "scanned" else sorted(SYNTHETIC.glob("*/*.parquet"))
+    own = [path for path in (*sets, *pools) if path == SCANNED or _data(path) == data]
+    tables = {path: table(path, limits.decoded_targets) for path in own}
+    report = {
+        str(path): check(path, frame, suite(data, limits, sorted(frame["subset"].unique())))
+        for path, frame in tables.items()
+    }
+    _disjoint([*sets, *pools])
+    _as_drawn({path: frame for path, frame in tables.items() if path in sets and path != SCANNED})
+    write_json(REPORTS / f"validation-{data}.json", report)
+
+
+def _data(path: Path) -> str:
+    """Data set that an index belongs to; an empty one to that of its folder."""
+    return next(iter(read_facts(path)["data"].to_pylist()), path.parent.name)
 
 
 def table(path: Path, targets: int) -> pd.DataFrame:
@@ -126,8 +135,8 @@ def _decodes(row: Row) -> bool:
     return any(same_text(code.text, row.text) for code in read(to_uint8(ideal)).codes)
 
 
-def suite(path: Path, limits: Validation) -> list[Any]:
-    """Rules of an index as expectations; what a row does not say (null) is not judged."""
+def suite(data: str, limits: Validation, subsets: Sequence[str]) -> list[Any]:
+    """Rules of a data set with these subsets as expectations; what a row does not say (null) is not judged."""
     rules = [
         gxe.ExpectColumnValuesToNotBeNull(column="text"),
         gxe.ExpectColumnValuesToNotBeNull(column="text_group"),
@@ -137,11 +146,11 @@ def suite(path: Path, limits: Validation) -> list[Any]:
         gxe.ExpectColumnValuesToBeBetween(column="side_px", min_value=limits.min_side_px),
         gxe.ExpectColumnValuesToBeBetween(column="contrast", min_value=limits.min_contrast),
     ]
-    if path == SCANNED:
+    if data == "scanned":
         return [*rules, gxe.ExpectColumnValuesToBeUnique(column="file")]
     ranges = ["defocus_radius_px", "motion_length_px", "blur_sigma_px", "noise_sigma"]
-    if path.parent.name == "dots":
-        ranges += ["dot_share", "lens_sigma_px", "sensor_noise_sigma", "jpeg_quality"]
+    if data == "dots":
+        ranges.append("dot_share")
         rules += [
             gxe.ExpectColumnValuesToBeInSet(column="dot_side_px", value_set=list(DOT_SIDES)),
             gxe.ExpectColumnValuesToBeUnique(column="key_id"),
@@ -151,6 +160,12 @@ def suite(path: Path, limits: Validation) -> list[Any]:
     for column in ranges:
         low, high = getattr(limits, column)
         rules.append(gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high))
+    for subset in subsets:
+        for column, (low, high) in limits.profiles.get(subset, {}).items():
+            within = gxe.ExpectColumnValuesToBeBetween(
+                column=column, min_value=low, max_value=high, row_condition=Column("subset") == subset
+            )
+            rules.append(within)
     return [
         *rules,
         gxe.ExpectTableRowCountToBeBetween(min_value=1),
@@ -190,9 +205,9 @@ def check(path: Path, frame: pd.DataFrame, rules: list[Any]) -> dict[str, Any]:
     return {"rows": len(frame), "rules": sorted(passed, key=lambda rule: (rule["rule"], str(rule.get("column"))))}
 
 
-def _disjoint(tables: dict[Path, pd.DataFrame]) -> None:
-    """No text or key may stand in two splits, but for the texts of rows marked `seen`."""
-    rows = pd.concat([frame[["text", "key_id", "split", "seen"]] for frame in tables.values()])
+def _disjoint(paths: Sequence[Path]) -> None:
+    """No text or key may stand in two splits, whatever the data set, but for the texts of rows marked `seen`."""
+    rows = pd.concat([read_facts(path).select(["text", "key_id", "split", "seen"]).to_pandas() for path in paths])
     unseen = rows[~rows["seen"].astype(bool)]
     for kind, column in (("text", "text"), ("key", "key_id")):
         splits = unseen.dropna(subset=[column]).groupby(column)["split"].nunique()
@@ -204,14 +219,14 @@ def _disjoint(tables: dict[Path, pd.DataFrame]) -> None:
 
 
 def _as_drawn(tables: dict[Path, pd.DataFrame]) -> None:
-    """Every file must hold the captures whose fingerprint was taken when they were drawn."""
-    drawn = read_json(SYNTHESIS)
+    """Every set must hold the captures whose fingerprint was taken when they were drawn."""
+    drawn = read_json(SYNTHESIS)["sets"] if tables else {}
     for path, frame in tables.items():
         name = f"{path.parent.name}/{path.stem}"
         if digest(frame["capture_sha256"].tolist()) != drawn.get(name, {}).get("captures_sha256"):
             raise InvalidDataError(
                 f"{path}: rule 'fingerprint as drawn' is broken: {SYNTHESIS} says otherwise; "
-                "`dvc repro --force synthesize` draws both again"
+                "`dvc repro --force synthesize` draws the set again"
             )
 
 

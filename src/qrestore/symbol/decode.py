@@ -55,8 +55,8 @@ def _zxing() -> Reader:
             raw = bytes(code.bytes)
             names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
             text = code.text if names_charset else text_of(raw) or code.text
-            version = int(code.extra["Version"])  # type: ignore[index]
-            codes.append(Code(text, raw, "zxing-cpp", corners, version))
+            version = code.extra.get("Version")  # type: ignore[attr-defined]
+            codes.append(Code(text, raw, "zxing-cpp", corners, version and int(version)))
         return codes
 
     return read
