@@ -67,6 +67,7 @@ evidence: $(READY) ## measure every table and figure again, with the shipped mod
 	@dvc --wait-for-lock repro --force --single-item calibrate evaluate@defocus evaluate@motion evaluate@scanned evaluate@dots summarize
 	@qrestore report
 	@python -m benchmarks.readme
+	@python -m benchmarks.deblurring
 	@python -m benchmarks.before_after
 	@git --no-pager diff --stat -- models data/reports
 

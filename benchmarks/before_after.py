@@ -62,7 +62,7 @@ def motion() -> Picture.Image:
         row = rows[item]
         image = from_uint8(open_colour(row.capture))
         truth = render_at(row.matrix(), image.shape[0], row.quiet_zone or 0)
-        for place, picture in enumerate((image.mean(2), restore(image, row), truth)):
+        for place, picture in enumerate((image.mean(2), restore(image, row).image, truth)):
             tile = Picture.fromarray(np.asarray(to_uint8(picture))).resize((SIDE, SIDE), Picture.Resampling.NEAREST)
             sheet.paste(tile, (column * (3 * SIDE + 40) + place * SIDE, 0))
         ImageDraw.Draw(sheet).text((column * (3 * SIDE + 40) + 4, SIDE + 6), row.text, fill="black")

@@ -144,7 +144,7 @@ def _errors(seed: int, version: int, name: str, dot_side_px: int, item: int) -> 
     if name == COPY:
         row = _copied(row)
     results = measure(Task(row, ROOT / MODELS, DOT_READERS))
-    return {result.restorer: (result.bit_errors or 0) / (result.bits or 1) for result in results}
+    return {result.restorer: (result.bit_errors or 0) / (result.bits or 1) for result, _ in results}
 
 
 def _copied(row: Row) -> Row:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from qrestore.arrays import to_uint8
+from qrestore.datasets.stress import Stresses
 from qrestore.dots.carrier import DotSide, draw_carrier
 from qrestore.dots.embedding import embed, modules_for
 from qrestore.dots.message import Message
@@ -15,6 +16,7 @@ from qrestore.symbol.geometry import Level, module_matrix
 from qrestore.symbol.render import render
 
 KEY = bytes(range(32))
+STRESSES = Stresses((1, 2), (85, 30), 3.0, 0.5, 0.4, 2.2, (0.01, 0.04))
 MESSAGE = Message(b"lot 7")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from qrestore import cli_label
-from qrestore.terminal import OK, UNREAD, USAGE, printable
+from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,23 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="print what pictures say", description="Print what each picture says.")
     read.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder of pictures, or - for standard input")
     read.add_argument("--json", action="store_true", help="one JSON object a picture and line")
+    effort_help = "0: readers alone; each step allows 0.3 s more of CPU time a picture for deblurring (default: 1)"
+    read.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     read.set_defaults(run=_read)
+
+    restore = commands.add_parser(
+        "restore",
+        help="deblur a picture",
+        description="Deblur the picture of one symbol that fills much of it; write it, 300 x 300, and say how.",
+    )
+    restore.add_argument("picture", type=Path)
+    restore.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="PNG to write")
+    restore.add_argument("--symbol-version", type=int, choices=range(1, 41), metavar="1..40", help="where it is known")
+    restore.add_argument(
+        "--effort", type=int, choices=range(1, 10), default=3, metavar="1..9", help="0.3 s of CPU each"
+    )
+    restore.add_argument("--json", action="store_true", help="one JSON object")
+    restore.set_defaults(run=_restore)
 
     cli_label.add(commands)
 
@@ -80,7 +96,7 @@ def _read(arguments: argparse.Namespace) -> int:
         _fail(printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
         path = path.encode(errors="surrogateescape").decode(errors="replace")  # a name that is no UTF-8
-        found = read_picture(path, source)
+        found = read_picture(path, source, arguments.effort)
         unread += found.status == "unread"
         if arguments.json:
             tqdm.write(json.dumps(found.to_json(), ensure_ascii=False))
@@ -104,6 +120,46 @@ def _sources(paths: Sequence[str], bad_paths: list[str]) -> Iterator[tuple[str, 
                 yield str(picture), picture
         except PathError as error:
             bad_paths.append(str(error))
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from qrestore.arrays import to_uint8
+    from qrestore.datasets.synthesis import encode_png
+    from qrestore.files import whole
+    from qrestore.pictures import open_grey
+    from qrestore.reading.deblur import BUDGET_S, deblur, squared
+    from qrestore.restoration.sharpness import tenengrad
+
+    if arguments.output.suffix.lower() != ".png":
+        raise UsageError(f"{arguments.output}: expected a name that ends in .png")
+    try:
+        image = squared(open_grey(arguments.picture))
+        found = deblur(image, symbol_version=arguments.symbol_version, budget_s=arguments.effort * BUDGET_S)
+    except ValueError as error:
+        raise ValueError(f"{arguments.picture}: {error}") from None
+    with whole(arguments.output) as part:
+        part.write_bytes(encode_png(to_uint8(found.image)))
+    facts = {
+        "path": str(arguments.picture),
+        "output": str(arguments.output),
+        "status": "unread" if found.text is None else "restored",
+        "text": found.text,
+        "route": found.route,
+        "scales": list(found.scales),
+        "sharpness": round(found.sharpness, 4),
+        "sharpness_before": round(tenengrad(image), 4),
+        "seconds": {name: round(value, 4) for name, value in found.seconds.items()},
+    }
+    if arguments.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return OK if found.text is not None else UNREAD
+    scales = f", scales {', '.join(map(str, found.scales))}" if found.scales else ""
+    print(f"{'text':<10} {'none was read' if found.text is None else printable(found.text)}")
+    print(f"{'route':<10} {found.route}{scales}")
+    print(f"{'sharpness':<10} {facts['sharpness_before']} before, {facts['sharpness']} after")
+    print(f"{'time':<10} {1000 * sum(found.seconds.values()):.0f} ms of CPU")
+    print(f"{'picture':<10} {printable(str(arguments.output))}")
+    return OK if found.text is not None else UNREAD
 
 
 def _scans(arguments: argparse.Namespace) -> int:

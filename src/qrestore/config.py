@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 T = TypeVar("T")
 
-SECTIONS = ("synthesis", "validation", "training", "calibration", "promotion")
+SECTIONS = ("synthesis", "validation", "training", "calibration", "evaluation", "promotion")
 """Sections of the parameter file, each read by the stages that list it (promotion: by `tracking`)."""
 
 

@@ -13,10 +13,12 @@ from qrestore.config import load_section
 from qrestore.datasets.defocus import Cell, Defocus, cells, defocus_row, drawn_row
 from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.motion import Motion, motion_pair
+from qrestore.datasets.row import DATA_NAMES
 from qrestore.learning.engine import Schedule
 from qrestore.promotion import Limits
 from qrestore.rehearsal import overlay
 from qrestore.stages.calibrate import Calibration
+from qrestore.stages.evaluate import Evaluation
 from qrestore.stages.synthesize import Synthesis
 from qrestore.stages.train import LinearRecipe, Recipe
 from qrestore.stages.validate import Validation
@@ -30,6 +32,7 @@ SECTIONS = {
     "training.lmmse-1px": LinearRecipe,
     "training.qr-deblurrer": Recipe,
     "calibration": Calibration,
+    **{f"evaluation.{data}": Evaluation for data in DATA_NAMES},
     "promotion": Limits,
 }
 
@@ -42,7 +45,9 @@ def test_every_section_loads(section: str) -> None:
 def test_every_section_is_known() -> None:
     top = YAML(typ="safe", pure=True).load(PARAMS.read_text())
     assert set(top) == {section.split(".")[0] for section in SECTIONS}
-    assert {f"training.{model}" for model in top["training"]} == {name for name in SECTIONS if "." in name}
+    assert {f"training.{model}" for model in top["training"]} == {
+        name for name in SECTIONS if name.startswith("training.")
+    }
 
 
 def test_toy_values_load(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import dots, reading, readme
+from benchmarks import deblurring, dots, reading, readme
 from qrestore.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -11,6 +11,29 @@ TEXT = (ROOT / "README.md").read_text()
 
 def test_table_of_synthetic_figures() -> None:
     assert readme.figures(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+def test_table_of_deblurring() -> None:
+    timing = read_json(ROOT / "models/metrics/timing.json")["seconds"]
+    assert readme.deblurring(read_json(ROOT / "models/metrics/summary.json"), timing) in TEXT
+
+
+def test_tables_of_the_papers_comparison() -> None:
+    page = (ROOT / "docs/deblurring.md").read_text()
+    summary, control = (
+        read_json(ROOT / "models/metrics/summary.json"),
+        read_json(ROOT / "models/thresholds/scales.json"),
+    )
+    timing = read_json(ROOT / "models/metrics/timing.json")["seconds"]
+    for table in (
+        deblurring.recognition(summary, (*deblurring.FAST, "wiener_true"), deblurring.SUBSETS),
+        deblurring.recognition(summary, deblurring.SLOW, deblurring.SUBSETS),
+        deblurring.times(timing),
+        deblurring.thresholds(control),
+        deblurring.skipped(control, timing),
+        deblurring.rates_table(read_json(ROOT / "benchmarks/deblurring.json")),
+    ):
+        assert table in page
 
 
 def test_table_of_dots() -> None:

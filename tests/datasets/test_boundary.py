@@ -10,8 +10,11 @@ from qrestore.datasets.defocus import ITEMS_PER_CELL, Defocus, cells, defocus_ca
 from qrestore.optics import psf
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.render import render_at
+from tests.samples import STRESSES
 
-DEFOCUS = Defocus(100, 4, 0.0, {3: (1.0, 2.0), 1: (1.0, 2.0), 6: (1.0, 2.0)}, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 1 / 3)
+DEFOCUS = Defocus(
+    100, 4, 0.0, {3: (1.0, 2.0), 1: (1.0, 2.0), 6: (1.0, 2.0)}, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 1 / 3, STRESSES
+)
 BOUNDARY = BoundarySet(contents=3, images_per_version=10, radius_px=(0.05, 9.05))
 ROWS = list(boundary_rows(BOUNDARY, DEFOCUS, 1))
 SUBSETS = ["v1-h", "v3-h", "v6-h", "v1-l", "v3-l", "v1-m", "v3-m", "v1-q", "v3-q"]

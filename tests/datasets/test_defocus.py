@@ -17,6 +17,7 @@ from qrestore.datasets.blur import Kind
 from qrestore.datasets.defocus import (
     ITEMS_PER_CELL,
     Defocus,
+    Unread,
     blur_of,
     cells,
     defocus_capture,
@@ -26,10 +27,12 @@ from qrestore.datasets.defocus import (
     is_readable,
     true_psf,
 )
+from qrestore.datasets.stress import StressKind
 from qrestore.pictures import open_grey
 from qrestore.restoration.wiener import wiener
 from qrestore.symbol.decode import read_any, readers
 from qrestore.symbol.render import render_at
+from tests.samples import STRESSES
 
 DEFOCUS = Defocus(
     side_px=100,
@@ -42,14 +45,15 @@ DEFOCUS = Defocus(
     uneven_radius_factor=1.25,
     uneven_radius_cap_px=3.9,
     uneven_near_share=1 / 3,
+    stress=STRESSES,
 )
 CELLS = {(cell.subset, cell.symbol_version): cell for cell in cells(DEFOCUS)}
 SMALL = dataclasses.replace(DEFOCUS, side_px=64)
-WANTED = {"unread_per_version": 4, "unread_per_pooled_version": 2}
+WANTED = Unread(4, 2, 1, 1)
 
 
 def drawn(executor):
-    return list(drawn_rows(DEFOCUS, 1, "test", executor, **WANTED))
+    return list(drawn_rows(DEFOCUS, 1, "test", executor, WANTED))
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +66,14 @@ def test_every_cell_has_exactly_as_many_unread_captures_as_are_wanted(rows):
     unread = Counter((row.subset, row.symbol_version) for row in rows if not row.readable)
     assert unread == {(f"v{version}", version): 4 for version in (1, 6)} | {
         (subset, 1): 2 for subset in ("level-l", "level-m", "level-q", "line", "ellipse", "annulus", "shake", "uneven")
-    }
+    } | {(subset, 1): 1 for subset in get_args(StressKind)} | {("v6-10", 6): 5}
     assert any(row.readable for row in rows)
 
 
 def test_a_cell_is_drawn_in_order_and_ends_with_an_unread_capture(rows):
-    for cell in CELLS.values():
-        mine = [row for row in rows if (row.subset, row.symbol_version) == (cell.subset, cell.symbol_version)]
+    for cell in cells(DEFOCUS):
+        mine = [row for row in rows if row.item // ITEMS_PER_CELL == cell.number]
+        assert {(row.subset, row.symbol_version) for row in mine} == {(cell.subset, cell.symbol_version)}
         assert [row.item - ITEMS_PER_CELL * cell.number for row in mine] == list(range(len(mine)))
         assert mine[-1].readable is False
 
@@ -80,7 +85,7 @@ def test_workers_change_nothing(rows):
 
 def test_fewer_wanted_are_the_beginning_of_more(rows):
     with ThreadPoolExecutor(1) as executor:
-        few = list(drawn_rows(DEFOCUS, 1, "test", executor, unread_per_version=1, unread_per_pooled_version=1))
+        few = list(drawn_rows(DEFOCUS, 1, "test", executor, Unread(1, 1, 1, 1)))
     items = [row.item for row in rows]
     assert [row.item for row in few] == [item for item in items if item in {row.item for row in few}]
     assert len(few) < len(rows)
@@ -112,9 +117,11 @@ def test_facts_lie_where_the_settings_say(rows):
     for row in rows:
         low, high = DEFOCUS.radius_px[row.symbol_version]
         blur = blur_of(row)
-        assert (row.data, row.split, row.seed, row.quiet_zone, row.noise_sigma) == ("defocus", "test", 1, 4, 0.004)
+        assert (row.data, row.split, row.seed, row.quiet_zone) == ("defocus", "test", 1, 4)
+        assert (row.noise_sigma == 0.004) == (row.subset != "noise")
         assert row.level == (row.subset[-1].upper() if row.subset.startswith("level") else "H")
-        assert blur.kind == (row.subset if row.subset in get_args(Kind) else "disk")
+        if row.subset != "v6-10":
+            assert blur.kind == (row.subset if row.subset in get_args(Kind) else "disk")
         if blur.kind in ("line", "shake"):
             assert row.defocus_radius_px is None
             assert row.motion_length_px == blur.length_px
@@ -160,7 +167,7 @@ def test_no_text_stands_in_two_rows_splits_or_with_the_calibration_rows(rows):
 def test_items_are_unique_whatever_the_versions():
     wide = dataclasses.replace(DEFOCUS, radius_px=dict.fromkeys(range(1, 41), (1.0, 2.0)))
     numbers = [cell.number for cell in cells(wide)]
-    assert len(set(numbers)) == len(numbers) == 40 + 8 * 5
+    assert len(set(numbers)) == len(numbers) == 40 + (8 + 6) * 5 + 5 * 5
     assert min(numbers) > 0  # cell 0 is that of `defocus_row`
     assert {cell for cell in cells(wide) if cell.symbol_version in (1, 6)} >= set(cells(DEFOCUS))
 
@@ -168,7 +175,7 @@ def test_items_are_unique_whatever_the_versions():
 def test_a_cell_that_is_always_read_is_named():
     clear = dataclasses.replace(DEFOCUS, radius_px={2: (0.0, 0.1)})
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match=r"subset v2, version 2.*0 of 1 after 40"):
-        list(drawn_rows(clear, 1, "test", executor, unread_per_version=1, unread_per_pooled_version=1))
+        list(drawn_rows(clear, 1, "test", executor, Unread(1, 1, 1, 1)))
 
 
 def test_calibration_rows_take_turns_by_version():
@@ -246,6 +253,14 @@ shake_extent: [0.8, 1.0]
 uneven_radius_factor: 1.25
 uneven_radius_cap_px: 15
 uneven_near_share: 0.3333333333333333
+stress:
+  lens_sigma_px: [1, 2]
+  jpeg_qualities: [85, 30]
+  corner_offset_px: 10
+  contrast: 0.5
+  light_slope: 0.4
+  gamma: 2.2
+  noise_sigma: [0.01, 0.04]
 """
 
 

@@ -64,8 +64,10 @@ from qrestore.datasets.defocus import Defocus, cells, defocus_row, drawn_row
 from qrestore.datasets.dots import Carriers, Subset, dots_row
 from qrestore.datasets.motion import Motion, motion_row
 dots = Carriers(5, 296, {"two": Subset(2, ("hard",), 1.0, 64), "one": Subset(1, ("oneb", "worn"), 0.5, 16)})
-intervals = {5: (4.9, 9.95)}
-defocus = Defocus(300, 4, 0.004, intervals, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 0.3333333333333333)
+from qrestore.datasets.stress import Stresses
+stresses = Stresses((1, 2), (85, 30), 10, 0.5, 0.4, 2.2, (0.01, 0.04))
+intervals = {5: (4.9, 9.95), 6: (5.2, 9.1)}
+defocus = Defocus(300, 4, 0.004, intervals, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 0.3333333333333333, stresses)
 motion = Motion(80, 2, (1, 2, 3), 3, (0, 20), (0, 20), (1, 3), 0.004)
 rows = [drawn_row(defocus, 9, "test", cell, 0) for cell in cells(defocus)]
 rows += [defocus_row(defocus, 9, "validation", item) for item in range(2)]

@@ -63,6 +63,11 @@ def test_blurred_pictures_are_drawn_until_enough_are_unread(toy: Toy) -> None:
         assert summary[f"defocus.v{version}.before.images"] >= 2
     for subset in ("level-l", "level-m", "level-q", "line", "ellipse", "annulus", "shake", "uneven"):
         assert summary[f"defocus.{subset}.wiener_true.images"] == 5  # one of each version that is pooled
+    for subset in ("lens", "jpeg", "perspective", "contrast", "gamma", "noise"):
+        assert summary[f"defocus.{subset}.deblur.images"] == 5
+    assert summary["defocus.v6-10.deblur.images"] == 25  # one of each version and blur
+    assert summary["defocus.v1.pan.images"] == summary["defocus.v5.pmp.images"] == 1
+    assert summary["defocus.v1.deblur.recognition_rate"] == 1
     assert toy.run("git", "ls-files", "data/pools").stdout.split() == [
         f"data/pools/{name}.parquet" for name in ("hard-2px", "motion", "one-1px")
     ]

@@ -21,6 +21,7 @@ from qrestore.evaluation.dot_readers import SEEN, THRESHOLDS, deblurred
 from qrestore.files import write_json
 from qrestore.learning.linear import fit, prepare
 from qrestore.pictures import open_colour
+from tests.samples import STRESSES
 
 DEFOCUS = Defocus(
     side_px=116,  # 4 px a module of version 1
@@ -33,6 +34,7 @@ DEFOCUS = Defocus(
     uneven_radius_factor=1.25,
     uneven_radius_cap_px=15.0,
     uneven_near_share=1 / 3,
+    stress=STRESSES,
 )
 CARRIERS = Carriers(
     symbol_version=2,

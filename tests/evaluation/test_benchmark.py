@@ -20,19 +20,20 @@ from qrestore.evaluation.benchmark import (
     measure,
     read_results,
     recognise,
-    restoration_seconds,
     tasks,
     write_results,
 )
 from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import RESTORERS, WIENER
 from qrestore.files import write_json
+from qrestore.restoration.result import Restored
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render
 from tests.evaluation.conftest import CARRIERS, DEFOCUS, clean_carrier
 from tests.samples import symbol_picture
 
 CLEAR = defocus_row(DEFOCUS, 1, "test", 0)
+PLAIN = ("before", "wiener_true")
 SPOILT = defocus_row(dataclasses.replace(DEFOCUS, radius_px={1: (6.0, 6.0)}), 1, "test", 1)
 
 
@@ -43,7 +44,7 @@ def models(tmp_path):
 
 
 def only(row, name, models):
-    (result,) = measure(Task(row, models, (name,)))
+    ((result, _),) = measure(Task(row, models, (name,)))
     return result
 
 
@@ -170,38 +171,52 @@ def test_the_ordinary_text_of_a_carrier_is_read_beside_its_dots(dots, subset):
     assert only(dataclasses.replace(row, text="other"), "before", dots.models).false_read is True
 
 
-def test_dot_readers_are_timed_like_restorers(dots):
-    row = dots.rows["mid-2px"]
-    seconds = restoration_seconds([Task(row, dots.models, ("before", "binarised", "lmmse"))] * 2)
-    assert {key: len(times) for key, times in seconds.items()} == {
-        ("mid-2px", name): 2 for name in ("before", "binarised", "lmmse")
-    }
+def results_of(task):
+    return [result for result, _ in measure(task)]
 
 
 def test_every_reader_of_a_carrier_repeats(dots):
     task = Task(clean_carrier("partial-2px", 3, noise_sigma=0.03), dots.models, RESTORERS["dots"])
-    first, second = measure(task), measure(task)
+    first, second = results_of(task), results_of(task)
     assert first == second
     assert [result.restorer for result in first] == list(RESTORERS["dots"])
 
 
-def test_every_restorer_of_every_subset_is_timed(models):
-    seconds = restoration_seconds([Task(row, models, RESTORERS["defocus"]) for row in (CLEAR, SPOILT)])
-    assert set(seconds) == {(row.subset, name) for row in (CLEAR, SPOILT) for name in RESTORERS["defocus"]}
-    assert all(value >= 0 for times in seconds.values() for value in times)
+def test_every_restorer_is_timed(models, dots):
+    row = dots.rows["mid-2px"]
+    for task in (Task(SPOILT, models, PLAIN), Task(row, dots.models, ("before", "binarised", "lmmse"))):
+        assert all(seconds >= 0 for _, seconds in measure(task))
 
 
 def test_measuring_repeats(models):
-    task = Task(SPOILT, models, RESTORERS["defocus"])
-    first, second = measure(task), measure(task)
+    task = Task(SPOILT, models, PLAIN)
+    first, second = results_of(task), results_of(task)
     assert first == second
-    assert [result.restorer for result in first] == list(RESTORERS["defocus"])
+    assert [result.restorer for result in first] == list(PLAIN)
 
 
 def test_rows_are_paired_with_the_restorers_of_their_set(models):
     pairs = list(tasks([CLEAR, SPOILT], "defocus", models))
     assert [task.row for task in pairs] == [CLEAR, SPOILT]
     assert all(task.names == RESTORERS["defocus"] for task in pairs)
+
+
+def test_slow_restorers_are_given_the_first_unread_pictures_of_a_subset(models):
+    unread = dataclasses.replace(SPOILT, readable=False)
+    rows = [dataclasses.replace(CLEAR, readable=True), unread, unread, unread]
+    names = [task.names[len(RESTORERS["defocus"]) :] for task in tasks(rows, "defocus", models, {"pan": {"v1": 2}})]
+    assert names == [(), ("pan",), ("pan",), ()]
+    assert not tasks(rows[:1], "defocus", models, {"pan": {"v1": 2}}).__next__().names[1:]
+
+
+def test_a_text_that_the_route_read_counts_and_a_wrong_one_is_false(models, monkeypatch):
+    from qrestore.evaluation import benchmark
+
+    for text, expected in ((SPOILT.text, (True, False)), ("other", (False, True))):
+        found = Restored(image=np.full((116, 116), 0.5), route="x", sharpness=0.0, text=text)
+        monkeypatch.setattr(benchmark, "_restorer", lambda *_, found=found: lambda *_: found)
+        result = only(SPOILT, "deblur", models)
+        assert (result.recognised, result.false_read) == expected
 
 
 def test_a_picture_that_reads_is_given_to_no_restorer(models):
@@ -240,7 +255,7 @@ def test_the_right_text_beside_a_wrong_one_is_recognised():
 
 
 def test_results_come_back(models, carriers, tmp_path):
-    results = measure(Task(CLEAR, models, RESTORERS["defocus"])) + measure(
+    results = results_of(Task(CLEAR, models, PLAIN)) + results_of(
         Task(carriers["partial-2px"], models, ("before", "binarised", "adaptive"))
     )
     results.append(dataclasses.replace(results[0], bit_errors=None, bits=None, qr_mae=None, severity=None))

@@ -22,7 +22,7 @@ class Evidence:
         write_index(self.index, rows)
         self.data = next(read_index(self.index)).data
         self.results = [
-            found for task in tasks(read_index(self.index), self.data, self.models) for found in measure(task)
+            found for task in tasks(read_index(self.index), self.data, self.models) for found, _ in measure(task)
         ]
 
     def check(self, results):

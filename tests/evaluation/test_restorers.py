@@ -6,7 +6,7 @@ import torch
 
 from qrestore.arrays import from_uint8
 from qrestore.datasets.blur import Blur
-from qrestore.datasets.defocus import cells, defocus_capture, defocus_row, drawn_row
+from qrestore.datasets.defocus import cells, defocus_capture, defocus_row, drawn_row, record
 from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row
 from qrestore.evaluation.restorers import DEBLURRER, RESTORERS, WIENER, grey, restorer, wiener_true
@@ -41,7 +41,7 @@ def models(tmp_path):
 def test_every_restorer_gives_a_grey_image_of_the_same_size(models, data, name):
     image, row = CAPTURES[data]
     before = image.copy()
-    restored = restorer(name, data, models)(image, row)
+    restored = restorer(name, data, models)(image, row).image
     assert restored.shape == image.shape[:2]
     assert restored.min() >= 0
     assert restored.max() <= 1
@@ -51,35 +51,37 @@ def test_every_restorer_gives_a_grey_image_of_the_same_size(models, data, name):
 @pytest.mark.parametrize("name", RESTORERS["scanned"])
 def test_before_and_read_leave_the_picture_alone(models, name):
     image, row = CAPTURES["defocus"]
-    np.testing.assert_array_equal(restorer(name, "scanned", models)(image, row), image)
+    np.testing.assert_array_equal(restorer(name, "scanned", models)(image, row).image, image)
 
 
 @pytest.mark.parametrize("data", list(CAPTURES))
 def test_the_bound_that_knows_the_blur_beats_the_capture(models, data):
     image, row = CAPTURES[data]
     ideal = render_at(row.matrix(), image.shape[0], row.quiet_zone)
-    restored = restorer("wiener_true", data, models)(image, row)
+    restored = restorer("wiener_true", data, models)(image, row).image
     assert np.abs(restored - ideal).mean() < 0.7 * np.abs(grey(image) - ideal).mean()
 
 
-@pytest.mark.parametrize("cell", [cell for cell in cells(SETTINGS) if cell.level == "H"], ids=lambda cell: cell.subset)
+@pytest.mark.parametrize(
+    "cell", [cell for cell in cells(SETTINGS) if cell.level == "H" and not cell.stress], ids=lambda cell: cell.subset
+)
 def test_the_bound_undoes_every_kind_of_blur(models, cell):
     row = drawn_row(SETTINGS, 1, "test", cell, 0)
     image = from_uint8(open_grey(row.capture))
     ideal = render_at(row.matrix(), image.shape[0], row.quiet_zone)
-    restored = restorer("wiener_true", "defocus", models)(image, row)
+    restored = restorer("wiener_true", "defocus", models)(image, row).image
     assert np.abs(restored - ideal).mean() < 0.7 * np.abs(image - ideal).mean()
 
 
 def uneven(row, **changes):
     """A row of uneven blur."""
     blur = Blur(kind="uneven", radius_px=5.0, near_radius_px=2.0)
-    return dataclasses.replace(row, degradation=dataclasses.replace(blur, **changes).to_json())
+    return dataclasses.replace(row, degradation=record(dataclasses.replace(blur, **changes)))
 
 
 def test_an_uneven_blur_of_one_radius_is_a_disk():
     image, row = CAPTURES["defocus"]
-    even = wiener_true(0.001)(image, uneven(row, near_radius_px=4.0, radius_px=4.0, angle_deg=33.0))
+    even = wiener_true(0.001)(image, uneven(row, near_radius_px=4.0, radius_px=4.0, angle_deg=33.0)).image
     np.testing.assert_allclose(even, wiener(image, disk(4.0), 0.001), atol=1e-12)
 
 
@@ -94,7 +96,7 @@ def test_an_uneven_blur_of_one_radius_is_a_disk():
 )
 def test_each_end_of_an_uneven_blur_has_its_own_filter(angle_deg, near, far):
     image, row = CAPTURES["defocus"]
-    restored = wiener_true(0.001)(image, uneven(row, angle_deg=angle_deg))
+    restored = wiener_true(0.001)(image, uneven(row, angle_deg=angle_deg)).image
     np.testing.assert_allclose(restored[near], wiener(image, disk(2.0), 0.001)[near], atol=1e-6)
     np.testing.assert_allclose(restored[far], wiener(image, disk(5.0), 0.001)[far], atol=1e-6)
 
@@ -105,7 +107,7 @@ def test_the_blend_runs_as_the_blur_does(angle_deg):
     image = from_uint8(defocus_capture(row, 120))
     ideal = render_at(row.matrix(), 120, row.quiet_zone)
     errors = [
-        np.abs(wiener_true(0.001)(image, known) - ideal).mean()
+        np.abs(wiener_true(0.001)(image, known).image - ideal).mean()
         for known in (row, uneven(row, angle_deg=angle_deg + 180), uneven(row, near_radius_px=3.5, radius_px=3.5))
     ]
     assert errors[0] < 0.8 * min(errors[1:])
@@ -120,12 +122,12 @@ def test_a_blur_that_is_not_known_is_refused():
 def test_before_of_a_carrier_is_its_grey_picture(dots):
     row: Row = dots.rows["mid-2px"]
     image = conftest.captured(row)
-    np.testing.assert_array_equal(restorer("before", "dots", dots.models)(image, row), image.mean(2))
+    np.testing.assert_array_equal(restorer("before", "dots", dots.models)(image, row).image, image.mean(2))
 
 
 def test_each_data_set_has_its_own_ratio(models):
     image, row = CAPTURES["defocus"]
-    own, other = (restorer("wiener_true", data, models)(image, row) for data in ("defocus", "motion"))
+    own, other = (restorer("wiener_true", data, models)(image, row).image for data in ("defocus", "motion"))
     assert not np.array_equal(own, other)
 
 

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qrestore.restoration.calibration import MIN_SAMPLES, Boundary, auc, boundary, recognition_threshold
+from qrestore.restoration.calibration import (
+    MIN_SAMPLES,
+    Boundary,
+    auc,
+    auc_interval,
+    boundary,
+    recognition_threshold,
+    scale_threshold,
+)
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=30).filter(
     lambda samples: len({flag for _, flag in samples}) == 2
@@ -121,3 +129,29 @@ def test_auc_knows_ranks_only(samples):
 def test_what_is_no_sample_is_refused(function, values, flags):
     with pytest.raises(ValueError, match=r"shapes|not finite"):
         function(values, flags)
+
+
+def test_a_scale_threshold_is_the_mean_of_the_least_sharp_that_were_read():
+    sharpness = np.arange(20.0)
+    read = sharpness >= 10
+    found = scale_threshold(sharpness, read)
+    assert found.tenengrad == np.mean([10, 11])  # a fifth of ten
+    assert (found.auc, found.decodable, found.undecodable) == (1.0, 10, 10)
+    assert scale_threshold(sharpness, sharpness >= 16) is None
+    assert scale_threshold(sharpness, sharpness >= 4) is None
+
+
+@given(st.floats(0, 1), st.integers(5, 300), st.integers(5, 300))
+def test_an_auc_lies_in_its_interval_which_narrows_with_more_pictures(value, positives, negatives):
+    low, high = auc_interval(value, positives, negatives)
+    assert 0 <= low <= value <= high <= 1
+    wider = auc_interval(value, max(5, positives // 4), max(5, negatives // 4))
+    assert wider[0] <= low + 1e-9
+    assert wider[1] >= high - 1e-9
+
+
+def test_a_perfect_auc_is_not_certain():
+    low, high = auc_interval(1.0, 30, 30)
+    assert high == 1
+    assert 0.8 < low < 0.99
+    assert auc_interval(0.0, 30, 30) == pytest.approx((0, 1 - low))

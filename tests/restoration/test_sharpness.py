@@ -53,3 +53,8 @@ def test_more_pixels_of_the_same_edges_leave_the_order_of_size():
     # S is the same in every edge pixel and their share falls as 1 / side, which the factor undoes.
     large = np.repeat(np.repeat(SYMBOL.round(), 2, 0), 2, 1)
     assert tenengrad(large) == pytest.approx(tenengrad(SYMBOL.round()), rel=0.1)
+
+
+def test_float32_gives_the_same():
+    blurred = blur(SYMBOL, disk(2))
+    assert tenengrad(blurred.astype(np.float32)) == pytest.approx(tenengrad(blurred), rel=1e-5)

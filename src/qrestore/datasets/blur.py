@@ -32,16 +32,15 @@ class Blur:
     hole_share: float = 0.0
     seed: int = 0
 
-    def to_json(self) -> str:
-        """Compact JSON of the numbers that do something, keys sorted, as `Row.degradation` holds it."""
+    def told(self) -> dict[str, object]:
+        """The kind and the numbers that do something, as `Row.degradation` holds them."""
         neutral = asdict(Blur(kind=self.kind))
-        told = {name: value for name, value in asdict(self).items() if name == "kind" or value != neutral[name]}
-        return json.dumps(told, sort_keys=True, separators=(",", ":"))
+        return {name: value for name, value in asdict(self).items() if name == "kind" or value != neutral[name]}
 
     @classmethod
     def from_json(cls, record: str) -> "Blur":
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(record))
+        """Read the blur of a row's `degradation`."""
+        return cls(**{name: value for name, value in json.loads(record).items() if name != "stress"})
 
 
 _PSFS: dict[Kind, Callable[[Blur], psf.Psf]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Interval
 
 from qrestore.datasets.blur import Blur
-from qrestore.datasets.defocus import ITEMS_PER_CELL, POOLED_VERSIONS, Defocus
+from qrestore.datasets.defocus import ITEMS_PER_CELL, POOLED_VERSIONS, Defocus, record
 from qrestore.datasets.row import Row
 from qrestore.datasets.synthesis import Range, generator, random_text
 from qrestore.symbol.geometry import LEVELS, Level
@@ -61,5 +61,5 @@ def _cell_rows(boundary: BoundarySet, defocus: Defocus, seed: int, version: int,
             quiet_zone=defocus.quiet_zone,
             defocus_radius_px=float(radius),
             noise_sigma=defocus.noise_sigma,
-            degradation=Blur(kind="disk", radius_px=float(radius)).to_json(),
+            degradation=record(Blur(kind="disk", radius_px=float(radius))),
         )

@@ -6,22 +6,22 @@ restoration is known. The item's number, the same in every split, is cell x 100,
 cell = 64 x place of the subset's group + symbol version. Cell 0 is left to `defocus_row`.
 """
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval
 from numpy.typing import NDArray
 
-from qrestore.arrays import to_uint8
-from qrestore.datasets.blur import Blur, Kind, apply, psf_of
+from qrestore.datasets.blur import Blur, Kind, psf_of
 from qrestore.datasets.drawing import draw_until
 from qrestore.datasets.row import Row, Split
+from qrestore.datasets.stress import Stress, Stresses, StressKind, captured, draw_stress
 from qrestore.datasets.synthesis import Range, check_ordered, encode_png, generator, random_text
-from qrestore.optics import capture
 from qrestore.optics.psf import Psf
 from qrestore.symbol.decode import require_readers, same_text
 from qrestore.symbol.geometry import Level, side_modules
@@ -35,16 +35,30 @@ DRAWS_PER_UNREAD = 40
 """Draws after which a cell is given up, for each unread capture wanted."""
 
 _VERSIONS_PER_GROUP = 64
-_POOLED: dict[str, tuple[Level, Kind]] = {
-    "level-l": ("L", "disk"),
-    "level-m": ("M", "disk"),
-    "level-q": ("Q", "disk"),
-    "line": ("H", "line"),
-    "ellipse": ("H", "ellipse"),
-    "annulus": ("H", "annulus"),
-    "shake": ("H", "shake"),
-    "uneven": ("H", "uneven"),
-}
+HIGH_VERSIONS = range(6, 11)
+"""Symbol versions of the subset `v6-10`, which pools them and every other blur."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Cells of one kind in a subset that pools versions."""
+
+    subset: str
+    level: Level = "H"
+    kind: Kind = "disk"
+    stress: StressKind | None = None
+    versions: range = POOLED_VERSIONS
+
+
+_OTHER_BLURS: tuple[Kind, ...] = ("line", "ellipse", "annulus", "shake", "uneven")
+_GROUPS = (
+    _Group("level-l", level="L"),
+    _Group("level-m", level="M"),
+    _Group("level-q", level="Q"),
+    *(_Group(kind, kind=kind) for kind in _OTHER_BLURS),
+    *(_Group(kind, stress=kind) for kind in get_args(StressKind)),
+    *(_Group("v6-10", kind=kind, versions=HIGH_VERSIONS) for kind in _OTHER_BLURS),
+)
 """In this order for good, new ones at the end: the place is part of every item's number."""
 
 
@@ -71,31 +85,55 @@ class Defocus:
 
     From 0.3 on it stays above 0 in the widest quiet zone round the smallest symbol.
     """
+    stress: Stresses
 
     def __post_init__(self) -> None:
         check_ordered(self.radius_px)
         check_ordered({"shake_extent": self.shake_extent})
 
 
+Count = Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Captures wanted that no plain reader reads."""
+
+    per_version: Count
+    per_pooled_version: Count
+    per_stressed_version: Count
+    per_high_version_and_blur: Count
+
+    def of(self, cell: "Cell") -> int:
+        """How many of a cell."""
+        if cell.stress:
+            return self.per_stressed_version
+        if cell.number < _VERSIONS_PER_GROUP:
+            return self.per_version
+        return self.per_high_version_and_blur if cell.symbol_version in HIGH_VERSIONS else self.per_pooled_version
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One symbol version of one subset; `number` counts the cells of all settings, not of these alone."""
+    """One symbol version and kind of one subset; `number` counts the cells of all settings, not of these alone."""
 
     number: int
     subset: str
     symbol_version: int
-    level: Level
-    kind: Kind
+    level: Level = "H"
+    kind: Kind = "disk"
+    stress: StressKind | None = None
 
 
 def cells(settings: Defocus) -> list[Cell]:
-    """Cells of the set: every version at level H, then each pooled subset over versions 1 to 5."""
+    """Cells of the set: every version at level H, then each subset that pools versions."""
     versions = sorted(settings.radius_px)
-    found = [Cell(version, f"v{version}", version, "H", "disk") for version in versions]
-    for group, (subset, (level, kind)) in enumerate(_POOLED.items(), 1):
+    found = [Cell(version, f"v{version}", version) for version in versions]
+    for number, group in enumerate(_GROUPS, 1):
         for version in versions:
-            if version in POOLED_VERSIONS:
-                found.append(Cell(_VERSIONS_PER_GROUP * group + version, subset, version, level, kind))
+            if version in group.versions:
+                at = _VERSIONS_PER_GROUP * number + version
+                found.append(Cell(at, group.subset, version, group.level, group.kind, group.stress))
     return found
 
 
@@ -104,9 +142,7 @@ def drawn_rows(
     seed: int,
     split: Split,
     executor: Executor,
-    *,
-    unread_per_version: int,
-    unread_per_pooled_version: int,
+    unread: Unread,
 ) -> Iterator[Row]:
     """Draw the set cell by cell until the wanted number of each cell is unread; yield every row drawn.
 
@@ -120,7 +156,7 @@ def drawn_rows(
         A reader is missing.
     """
     for cell in cells(settings):
-        wanted = unread_per_pooled_version if cell.subset in _POOLED else unread_per_version
+        wanted = unread.of(cell)
         yield from draw_until(
             partial(drawn_row, settings, seed, split, cell),
             lambda row: not row.readable,
@@ -148,7 +184,7 @@ def defocus_row(settings: Defocus, seed: int, split: Split, item: int) -> Row:
         raise ValueError(f"item {item}; expected 0 to {ITEMS_PER_CELL - 1}")
     versions = sorted(settings.radius_px)
     version = versions[item % len(versions)]
-    row, picture = _captured(settings, seed, split, Cell(0, f"v{version}", version, "H", "disk"), item)
+    row, picture = _captured(settings, seed, split, Cell(0, f"v{version}", version), item)
     return replace(row, capture=encode_png(picture))
 
 
@@ -160,10 +196,16 @@ def is_readable(row: Row, picture: NDArray[np.uint8]) -> bool:
 def defocus_capture(row: Row, side_px: int) -> NDArray[np.uint8]:
     """Render the capture that a `defocus` row describes, from the row alone: (side_px, side_px) grey."""
     assert row.seed is not None and row.quiet_zone is not None and row.noise_sigma is not None
-    blurred = apply(blur_of(row), render_at(row.matrix(), side_px, row.quiet_zone))
+    ideal = render_at(row.matrix(), side_px, row.quiet_zone)
     # A stream of its own, so that the noise can be drawn again without the facts that were drawn before it.
     rng = generator(row.seed, row.data, row.split, row.item).spawn(1)[0]
-    return to_uint8(capture.noise(blurred, row.noise_sigma, rng))
+    return captured(ideal, blur_of(row), Stress.from_json(row.degradation or "{}"), row.noise_sigma, rng)
+
+
+def record(blur: Blur, stressed: Stress | None = None) -> str:
+    """Compact JSON of what was drawn, keys sorted, as `Row.degradation` holds it."""
+    more = (stressed or Stress()).told()
+    return json.dumps(blur.told() | ({"stress": more} if more else {}), sort_keys=True, separators=(",", ":"))
 
 
 def blur_of(row: Row) -> Blur:
@@ -192,6 +234,8 @@ def _captured(settings: Defocus, seed: int, split: Split, cell: Cell, draw: int)
     if cell.kind == "uneven":
         radius_px = min(settings.uneven_radius_factor * radius_px, settings.uneven_radius_cap_px)
     blur = _draw_blur(settings, cell, radius_px, rng)
+    stressed = draw_stress(cell.stress, settings.stress, draw, rng)
+    noise_sigma = rng.uniform(*settings.stress.noise_sigma) if cell.stress == "noise" else settings.noise_sigma
     moved = cell.kind in ("line", "shake")
     row = Row(
         data="defocus",
@@ -207,8 +251,8 @@ def _captured(settings: Defocus, seed: int, split: Split, cell: Cell, draw: int)
         defocus_radius_px=None if moved else radius_px,
         motion_length_px=blur.length_px if moved else None,
         motion_angle_deg=blur.angle_deg if cell.kind == "line" else None,
-        noise_sigma=settings.noise_sigma,
-        degradation=blur.to_json(),
+        noise_sigma=noise_sigma,
+        degradation=record(blur, stressed),
     )
     return row, defocus_capture(row, settings.side_px)
 

@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from qrestore.evaluation.restorers import RESTORERS, restorer
 from qrestore.files import whole
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.cascade import read
+from qrestore.restoration.result import Restored
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.decode import same_text
 from qrestore.symbol.render import render_at
@@ -82,39 +84,27 @@ class Task:
     names: Sequence[str]
 
 
-def measure(task: Task) -> list[Result]:
-    """Measure one row under several restorers."""
+class Measured(NamedTuple):
+    """What became of an image, and the CPU seconds that its restoration took."""
+
+    result: Result
+    seconds: float
+
+
+def measure(task: Task) -> list[Measured]:
+    """Measure one row under several restorers; call `pin_threads` first where the times are to be kept."""
     row, image = task.row, _image(task.row)
-    results = []
+    measured = []
     for name in task.names:
-        if name in DOT_READERS:
-            results.append(_dots_result(row, name, _dot_reader(name, dot_side(row), task.models)(image, row)))
-        else:
-            results.append(_result(row, name, _restorer(name, row.data, task.models)(image, row)))
-    return results
-
-
-def restoration_seconds(tasks: Iterable[Task]) -> dict[tuple[str, str], list[float]]:
-    """CPU time of the restoration alone, one picture after the other in this process; by subset and restorer.
-
-    Call `pin_threads` first, in a process that does nothing else. The first picture warms up and is
-    not counted.
-    """
-    seconds: dict[tuple[str, str], list[float]] = {}
-    for task in tasks:
-        image = _image(task.row)
-        for name in task.names:
-            restore: Callable[[Image, Row], Any] = (
-                _dot_reader(name, dot_side(task.row), task.models)
-                if name in DOT_READERS
-                else _restorer(name, task.row.data, task.models)
-            )
-            if not seconds.get((task.row.subset, name)):
-                restore(image, task.row)
-            start = time.process_time()
-            restore(image, task.row)
-            seconds.setdefault((task.row.subset, name), []).append(time.process_time() - start)
-    return seconds
+        dots = name in DOT_READERS
+        restore: Callable[[Image, Row], Any] = (
+            _dot_reader(name, dot_side(row), task.models) if dots else _restorer(name, row.data, task.models)
+        )
+        start = time.process_time()
+        found = restore(image, row)
+        seconds = time.process_time() - start
+        measured.append(Measured(_dots_result(row, name, found) if dots else _result(row, name, found), seconds))
+    return measured
 
 
 def _image(row: Row) -> Image:
@@ -148,10 +138,15 @@ def _head(row: Row, name: str) -> dict[str, Any]:
     return {**{fact: getattr(row, fact) for fact in facts}, "restorer": name}
 
 
-def _result(row: Row, name: str, restored: Image) -> Result:
+def _result(row: Row, name: str, found: Restored) -> Result:
+    restored = found.image
     if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
         restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
-    recognised, false_read = recognise(restored, row.text, variants=name == "read" or row.data == "dots")
+    if found.text is None:
+        recognised, false_read = recognise(restored, row.text, variants=name == "read" or row.data == "dots")
+    else:  # the route read it on its way
+        recognised = same_text(found.text, row.text)
+        false_read = not recognised
     errors = bits = mae = severity = None
     if row.data != "dots" and row.symbol_version is not None and row.quiet_zone is not None:
         matrix = row.matrix()
@@ -190,10 +185,23 @@ def _dots_result(row: Row, name: str, soft: Soft) -> Result:
     )
 
 
-def tasks(rows: Iterable[Row], data: DataName, models: Path) -> Iterator[Task]:
-    """Pair each row with the restorers that its data set is measured with; a picture that reads needs none."""
+def tasks(
+    rows: Iterable[Row], data: DataName, models: Path, slow: Mapping[str, Mapping[str, int]] | None = None
+) -> Iterator[Task]:
+    """Pair each row with the restorers that its data set is measured with; a picture that reads needs none.
+
+    Parameters
+    ----------
+    slow : by restorer and subset, how many of the first unread captures it is given besides.
+    """
+    unread: Counter[str] = Counter()
     for row in rows:
-        yield Task(row, models, RESTORERS[data][:1] if row.readable else RESTORERS[data])
+        if row.readable:
+            yield Task(row, models, RESTORERS[data][:1])
+            continue
+        more = [name for name, counts in (slow or {}).items() if unread[row.subset] < counts.get(row.subset, 0)]
+        unread[row.subset] += 1
+        yield Task(row, models, (*RESTORERS[data], *more))
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:

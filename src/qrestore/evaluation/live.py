@@ -51,7 +51,7 @@ def check(sets: dict[DataName, Path], metrics: Path, models: Path) -> LiveCheck:
         chosen = set(np.linspace(0, read_facts(index).num_rows - 1, PICTURES).astype(int).tolist())
         rows = (row for number, row in enumerate(read_index(index)) if number in chosen)
         for task in tasks(rows, data, models):
-            for now in measure(task):
+            for now, _ in measure(task):
                 if (now.item, now.restorer) not in committed:
                     raise ValueError(f"{metrics / data}.parquet: no row of {now.name}; `make evidence` measures all")
                 found.append((now, committed[now.item, now.restorer]))

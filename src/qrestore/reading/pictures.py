@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from qrestore.arrays import Grey8
 from qrestore.pictures import SUFFIXES, PictureError, open_grey
-from qrestore.reading.cascade import read
+from qrestore.reading.cascade import Reading, read
 from qrestore.symbol.decode import Code
+from qrestore.terminal import UsageError
 
 STANDARD_INPUT = "-"
 
@@ -61,13 +63,45 @@ def pictures_at(path: str) -> Iterator[Path]:
     yield from found
 
 
-def read_picture(path: str, source: Path | bytes) -> PictureReading:
+DEFAULT_EFFORT = 1
+MAX_EFFORT = 9
+
+
+def read_hard(picture: Grey8, effort: int = DEFAULT_EFFORT) -> Reading:
+    """Read a picture, and where no reader can, deblur it.
+
+    Parameters
+    ----------
+    picture : (height, width) uint8.
+    effort : 0 to 9: each step lets the chain `deblur` begin routes for 0.3 s more of CPU time; 0 leaves it out.
+
+    Returns
+    -------
+    A deblurred code has no corners.
+    """
+    if not 0 <= effort <= MAX_EFFORT:
+        raise UsageError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
+    found = read(picture)
+    if found.codes or not effort:
+        return found
+    from qrestore.reading.deblur import BUDGET_S, deblur, squared
+
+    try:
+        restored = deblur(squared(picture), budget_s=effort * BUDGET_S)
+    except ValueError:  # an even picture: nothing is blurred in it
+        return found
+    if restored.text is None:
+        return found
+    return Reading([Code(restored.text, None, "deblur", ())], f"deblurred, {restored.route}")
+
+
+def read_picture(path: str, source: Path | bytes, effort: int = DEFAULT_EFFORT) -> PictureReading:
     """Read one picture from a file or from its bytes; a file that is no picture is unread, with the reason."""
     try:
         picture = open_grey(source)
     except PictureError as error:
         return PictureReading(path, "unread", None, [], reason=str(error))
-    found = read(picture)
+    found = read_hard(picture, effort)
     if not found.codes:
         return PictureReading(path, "unread", None, [], reason="no reader finds a code")
     return PictureReading(path, "read", found.codes[0].text, found.codes, found.step)

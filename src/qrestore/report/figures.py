@@ -18,7 +18,21 @@ from qrestore.evaluation.metrics import wilson
 mpl.use("svg")
 mpl.rcParams.update({"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
 
-COLOURS = {"before": "#888888", "wiener_true": "#1f77b4", "cgan": "#d62728", "read": "#2ca02c"}
+COLOURS = {
+    "before": "#888888",
+    "wiener_true": "#1f77b4",
+    "cgan": "#d62728",
+    "read": "#2ca02c",
+    "deblur": "#d62728",
+    "parametric": "#ff7f0e",
+    "known_symbol": "#9467bd",
+    "blind": "#2ca02c",
+    "pan": "#8c564b",
+    "tenengrad": "#e377c2",
+    "decode_each_scale": "#bcbd22",
+    "pmp": "#17becf",
+    "epll": "#7f7f7f",
+}
 
 
 def recognition_against_blur(results: Sequence[Result], title: str) -> str:

@@ -99,7 +99,7 @@ def _worst(root: Path, results: list[Result]) -> list[dict[str, Any]]:
             "name": row.name,
             "errors": f"{result.bit_errors} of {result.bits} bits wrong",
             "blur": f"motion {row.motion_length_px:.1f} px, blur {row.blur_sigma_px:.1f} px",
-            "pictures": [figures.data_uri(picture) for picture in (image, restore(image, row), truth)],
+            "pictures": [figures.data_uri(picture) for picture in (image, restore(image, row).image, truth)],
         }
 
     return [case(result) for result in ranked]

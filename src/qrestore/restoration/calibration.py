@@ -3,6 +3,7 @@
 Everything here takes arrays; the caller brings the pictures and the reader.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,70 @@ def recognition_threshold(sharpness: ArrayLike, decodable: ArrayLike) -> Thresho
     if min(read.sum(), (~read).sum()) < MIN_SAMPLES:
         return None
     return Threshold(_best_cut(values, read), auc(values, read), int(read.sum()), int((~read).sum()))
+
+
+LOWEST_SHARE = 0.2
+"""Share of the decodable pictures, the least sharp of them, whose mean is a scale's threshold (DEBLUR.md 5)."""
+
+
+@dataclass(frozen=True)
+class ScaleThreshold:
+    """Q of one scale of one version ([fast-deblur] table 1), and how well it tells readable pictures, with 95 %."""
+
+    tenengrad: float
+    auc: float
+    auc_low: float
+    auc_high: float
+    decodable: int
+    undecodable: int
+
+
+def scale_threshold(sharpness: ArrayLike, decodable: ArrayLike) -> ScaleThreshold | None:
+    """Mean sharpness of the least sharp pictures that a reader reads.
+
+    It lies low on purpose: stopping too late costs time, stopping too early the picture.
+
+    Parameters
+    ----------
+    sharpness : (n,) tenengrad of the latent images of a scale.
+    decodable : (n,) whether a reader read each.
+
+    Returns
+    -------
+    None with fewer than `MIN_SAMPLES` of a class.
+    """
+    values, read = _paired(sharpness, decodable)
+    good, bad = np.sort(values[read]), values[~read]
+    if min(good.size, bad.size) < MIN_SAMPLES:
+        return None
+    value = auc(values, read)
+    low, high = auc_interval(value, good.size, bad.size)
+    lowest = good[: max(1, round(LOWEST_SHARE * good.size))]
+    return ScaleThreshold(float(lowest.mean()), value, low, high, good.size, bad.size)
+
+
+def auc_interval(value: float, positives: int, negatives: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of an AUC: the values of which it is z standard errors away (Newcombe 2006, method 5).
+
+    Unlike the plain normal interval it does not shrink to nothing at 0 or 1.
+    """
+
+    def excess(true: float) -> float:
+        half = (positives + negatives) / 2 - 1
+        variance = true * (1 - true) * (1 + half * (1 - true) / (2 - true) + half * true / (1 + true))
+        return float((value - true) ** 2 - z**2 * variance / (positives * negatives))
+
+    return _root(excess, 0.0, value), _root(excess, 1.0, value)
+
+
+def _root(excess: Callable[[float], float], outside: float, inside: float) -> float:
+    """Where the excess, positive at one end and negative at the other, is 0."""
+    if excess(outside) <= 0:
+        return outside
+    for _ in range(60):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if excess(middle) > 0 else (outside, middle)
+    return (outside + inside) / 2
 
 
 def auc(score: ArrayLike, positive: ArrayLike) -> float:

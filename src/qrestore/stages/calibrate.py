@@ -1,4 +1,4 @@
-"""Stage `calibrate`: what can be read, measured; and the bound's one knob, chosen. On validation pictures only.
+"""Stage `calibrate`: what can be read, measured, and when deblurring may stop; knobs, chosen. On validation pictures.
 
 Thresholds belong to the readers that they were measured with and say which.
 """
@@ -11,7 +11,6 @@ from itertools import groupby
 from multiprocessing import get_context
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 from annotated_types import Gt, Len
 from numpy.typing import NDArray
@@ -20,22 +19,28 @@ from tqdm import tqdm
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
 from qrestore.datasets.boundary import BoundarySet, boundary_rows
-from qrestore.datasets.defocus import Defocus, defocus_capture, defocus_row
+from qrestore.datasets.defocus import DRAWS_PER_UNREAD, Defocus, cells, defocus_capture, defocus_row, drawn_row
 from qrestore.datasets.dots import dot_side, true_dots
+from qrestore.datasets.drawing import draw_until
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, DotSide, to_sites
 from qrestore.dots.readers import calibrate_thresholds, contrasts, evened
-from qrestore.evaluation.benchmark import recognise
+from qrestore.evaluation.benchmark import pin_threads, recognise
+from qrestore.evaluation.blind_restorers import SCALES, cell_of
 from qrestore.evaluation.dot_readers import SEEN, deblurred
 from qrestore.evaluation.dot_readers import THRESHOLDS as DOT_THRESHOLDS
 from qrestore.evaluation.restorers import WIENER, wiener_true
+from qrestore.evaluation.scale_calibration import agreement, calibrated, scale_run
+from qrestore.evaluation.timing import write_times
 from qrestore.files import digest, write_json
 from qrestore.pictures import open_colour, open_grey
 from qrestore.restoration import sharpness
 from qrestore.restoration.calibration import boundary, recognition_threshold
-from qrestore.stages import MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
+from qrestore.restoration.scales import PAN
+from qrestore.stages import METRICS, MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers, same_text
+from qrestore.symbol.geometry import Level
 
 DOTS_VALIDATION = SYNTHETIC / "dots" / "validation.parquet"
 MOTION_VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
@@ -53,22 +58,32 @@ class DotsCalibration:
 
 
 @dataclass(frozen=True)
+class ScaleCalibration:
+    """Captures that no plain reader reads, of every version named, by level."""
+
+    images: dict[Level, Annotated[int, Gt(0)]]
+    symbol_versions: dict[Level, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Section `calibration`."""
 
     boundary: BoundarySet
+    scales: ScaleCalibration
     noise_to_signal: Ratios
     defocus_images: Annotated[int, Gt(0)]
     dots: DotsCalibration
 
 
 def main() -> None:
-    """Write `models/thresholds/tenengrad.json`, `wiener.json` and `dots.json`."""
+    """Write `models/thresholds/tenengrad.json`, `scales.json`, `wiener.json` and `dots.json`."""
     settings = load_section(PARAMS, "calibration", Calibration)
     defocus = load_section(PARAMS, "synthesis.defocus", Defocus)
     seed = load_section(PARAMS, "synthesis.seed", int)
     names = list(require_readers())
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor:
+        scales, seconds = _scales(settings.scales, defocus, seed, names, executor)
         thresholds = _thresholds(settings.boundary, defocus, seed, names, executor)
         bound = {
             "defocus": _choose(
@@ -84,7 +99,9 @@ def main() -> None:
             )
             for dot_side_px in DOT_SIDES
         }
+    write_times(METRICS / "timing.json", "calibration", seconds, {})
     write_json(THRESHOLDS, thresholds)
+    write_json(MODELS / SCALES, scales)
     write_json(MODELS / DOT_THRESHOLDS, dots)
     write_json(MODELS / WIENER, bound)
 
@@ -125,6 +142,34 @@ def _thresholds(
     }
 
 
+def _scales(
+    settings: ScaleCalibration, defocus: Defocus, seed: int, names: list[str], executor: Executor
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """When deblurring may stop, by level and version; and the seconds that stopping takes, by p."""
+    levels: dict[str, dict[str, Any]] = {}
+    seconds: dict[str, list[float]] = {}
+    captures = []
+    for cell in cells(defocus):
+        if cell.kind != "disk" or cell.stress or cell.symbol_version not in settings.symbol_versions[cell.level]:
+            continue
+        wanted = settings.images[cell.level]
+        draw = partial(drawn_row, defocus, seed, "validation", cell)
+        name = f"scales, version {cell.symbol_version}, level {cell.level}"
+        drawn = draw_until(draw, lambda row: not row.readable, wanted, DRAWS_PER_UNREAD * wanted, executor, name)
+        rows = [row for row in drawn if not row.readable]
+        captures += [digest(row.capture) for row in rows]
+        runs = list(tqdm(executor.map(scale_run, rows), total=len(rows), desc=name, unit="image", leave=False))
+        facts, sweeps = calibrated(runs)
+        if cell.level != "H":
+            at_h = cell_of({"levels": levels}, cell.symbol_version, "H")["scales"]
+            facts["agreement_with_level_h"] = agreement(runs, [scale and scale["tenengrad"] for scale in at_h])
+        levels.setdefault(cell.level, {})[str(cell.symbol_version)] = _rounded(facts)
+        for p, one in enumerate(sweeps):
+            seconds[f"v{cell.symbol_version}-{cell.level.lower()}.p{p}"] = [one.seconds]
+    recipe = {"definition": sharpness.DEFINITION, "readers": names, "settings": asdict(PAN)}
+    return {**recipe, "chosen_on": digest(captures), "images": len(captures), "levels": levels}, seconds
+
+
 def _sight(row: Row, side_px: int) -> tuple[float, list[str]]:
     """Sharpness of a boundary picture, and the readers that read it right."""
     picture = defocus_capture(row, side_px)
@@ -153,7 +198,7 @@ def _choose(candidates: Sequence[float], rows: Sequence[Row], executor: Executor
 
 def _reads(row: Row, noise_to_signal: float) -> bool:
     restored = wiener_true(noise_to_signal)(from_uint8(open_grey(row.capture)), row)
-    return recognise(restored, row.text)[0]
+    return recognise(restored.image, row.text)[0]
 
 
 def _dot_rows(dot_side_px: DotSide, count: int) -> list[Row]:

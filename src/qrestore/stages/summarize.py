@@ -4,6 +4,7 @@ from typing import Any
 
 from qrestore.datasets.row import DATA_NAMES
 from qrestore.dots.carrier import DOT_SIDES
+from qrestore.evaluation.blind_restorers import SCALES
 from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.evaluation.summary import headline
@@ -19,6 +20,7 @@ def main() -> None:
         flat[f"defocus.{version}.before.threshold_agreement"] = agreement
     flat.setdefault("scanned.all.read.recognition_rate", None)
     page = cards(flat, read_json(MODELS / f"{DEBLURRER}.json"), read_json(THRESHOLDS))
+    page += control_card(flat, read_json(MODELS / SCALES))
     for dot_side_px in DOT_SIDES:
         page += linear_card(flat, read_json(MODELS / f"lmmse-{dot_side_px}px.json"))
     write_text(MODELS / "README.md", page)
@@ -69,6 +71,33 @@ def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: 
         agreement = flat.get(f"defocus.v{version}.before.threshold_agreement")
         readable = flat.get(f"defocus.v{version}.before.recognition_rate")
         lines.append(f"| {version} | {value} | {radii} | {_number(agreement, 3)} | {_number(readable, 3)} |")
+    return "\n".join(lines) + "\n"
+
+
+def control_card(flat: dict[str, float | None], control: dict[str, Any]) -> str:
+    """Card of the blind deblurrer of [fast-deblur], whose thresholds are its parameters."""
+    lines = [
+        "",
+        "## blind-deblurrer",
+        "",
+        f"The scale control of [fast-deblur]: thresholds from {control['images']} calibration pictures that "
+        f"{', '.join(control['readers'])} cannot read; p is the number of comparisons left out. "
+        "`docs/deblurring.md` has them by scale.",
+        "",
+        "| level, version | mean threshold | p | recognised on calibration pictures: with p / all scales "
+        "| on test pictures (95 % interval) |",
+        "|---|---|---|---|---|",
+    ]
+    for level, versions in control["levels"].items():
+        for version, cell in versions.items():
+            p = cell["skipped_scales"]
+            with_p = cell["by_skipped_scales"][p]["recognition_rate"]
+            key = f"defocus.v{version}.tenengrad.recognition_rate"
+            tested = [_number(flat.get(f"{key}{end}"), 3) if level == "H" else "-" for end in ("", ".low", ".high")]
+            lines.append(
+                f"| {level}, {version} | {cell['mean_tenengrad']:.3f} | {p} | {with_p:.3f} / {cell['all_scales']:.3f} "
+                f"| {tested[0]} ({tested[1]}-{tested[2]}) |"
+            )
     return "\n".join(lines) + "\n"
 
 

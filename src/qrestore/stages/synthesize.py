@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Annotated
 
 import cv2
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from tqdm import tqdm
 
 from qrestore.config import load_section
-from qrestore.datasets.defocus import Defocus, drawn_rows
+from qrestore.datasets.defocus import Count, Defocus, Unread, drawn_rows
 from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.drawing import draw_all
 from qrestore.datasets.index import write_index
@@ -27,15 +27,12 @@ from qrestore.datasets.row import Row, Split
 from qrestore.files import digest, read_json, write_json
 from qrestore.stages import PARAMS, SYNTHESIS, SYNTHETIC, run
 
-Count = Annotated[int, Gt(0)]
-
 
 @dataclass(frozen=True)
 class Counts:
-    """Images a set has; of `defocus` those that no plain reader reads."""
+    """Images a set has."""
 
-    defocus_unread_per_version: Count
-    defocus_unread_per_pooled_version: Count
+    defocus_unread: Unread
     motion_validation: Count
     motion_test_seen: Count
     motion_test_unseen: Count
@@ -97,14 +94,7 @@ def _sets(settings: Synthesis, executor: Executor) -> dict[str, Iterator[Row]]:
             yield from draw_all(draw, range(count), executor)
 
     return {
-        "defocus/test": drawn_rows(
-            settings.defocus,
-            seed,
-            "test",
-            executor,
-            unread_per_version=counts.defocus_unread_per_version,
-            unread_per_pooled_version=counts.defocus_unread_per_pooled_version,
-        ),
+        "defocus/test": drawn_rows(settings.defocus, seed, "test", executor, counts.defocus_unread),
         "motion/validation": draw_all(validation, range(counts.motion_validation), executor),
         "motion/test": chain(
             draw_all(seen, range(split), executor),

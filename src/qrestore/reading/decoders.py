@@ -1,0 +1,79 @@
+"""Readers as restoration takes them: an image in, a text or nothing out.
+
+Restored pictures are read by the hundred, so these ask for less than `symbol.decode.readers`: the text
+alone, dark on light, at one size. QR Code Model 2 only, as there.
+"""
+
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from qrestore.arrays import Grey8, Image
+from qrestore.restoration.result import Decode
+from qrestore.symbol.decode import Reader, readers, text_of
+
+SMALL_PX = 200
+"""Pictures of a shorter side are read at twice the size or more: modules of few pixels are not found."""
+
+
+@cache
+def rungs() -> tuple[Decode, ...]:
+    """Decoders of this installation, the cheapest first: zxing-cpp, zxing-cpp with one threshold for all, zbar.
+
+    Returns
+    -------
+    Those that are installed, each a function from an image to the text it read or None.
+    """
+    found: list[Decode] = []
+    installed = readers()
+    if "zxing-cpp" in installed:
+        import zxingcpp
+
+        found += [_zxing(zxingcpp.Binarizer.LocalAverage), _zxing(zxingcpp.Binarizer.GlobalHistogram)]
+    if "pyzbar" in installed:
+        found.append(_first_text(installed["pyzbar"]))
+    return tuple(found)
+
+
+def _zxing(binarizer: Any) -> Decode:
+    import zxingcpp
+
+    model2: Any = zxingcpp.BarcodeFormat.QRCodeModel2
+    plain = zxingcpp.TextMode.Plain
+
+    def decode(image: Image) -> str | None:
+        codes = zxingcpp.read_barcodes(
+            eight_bit(image),
+            formats=model2,
+            binarizer=binarizer,
+            text_mode=plain,
+            try_invert=False,
+            try_downscale=False,
+        )
+        if not codes:
+            return None
+        code = codes[0]
+        names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
+        return code.text if names_charset else text_of(bytes(code.bytes)) or code.text
+
+    return decode
+
+
+def _first_text(read: Reader) -> Decode:
+    def decode(image: Image) -> str | None:
+        codes = read(eight_bit(image))
+        return codes[0].text if codes else None
+
+    return decode
+
+
+def eight_bit(image: Image) -> Grey8:
+    """Round to 8 bit, small pictures enlarged."""
+    grey = np.asarray(image, np.float32)
+    if min(grey.shape) < SMALL_PX:
+        factor = -(-SMALL_PX // min(grey.shape))
+        large = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        grey = np.maximum(np.asarray(large, np.float32), 0)  # cubic goes below 0, of which OpenCV takes the amount
+    return np.asarray(cv2.convertScaleAbs(grey, alpha=255), np.uint8)
