@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     0 all well, 1 some pictures unread or a step failed, 2 usage or configuration.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads for small matrices only cost time
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -157,7 +159,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     print(f"{'text':<10} {'none was read' if found.text is None else printable(found.text)}")
     print(f"{'route':<10} {found.route}{scales}")
     print(f"{'sharpness':<10} {facts['sharpness_before']} before, {facts['sharpness']} after")
-    print(f"{'time':<10} {1000 * sum(found.seconds.values()):.0f} ms of CPU")
+    print(f"{'time':<10} {1000 * sum(found.seconds.values()):.0f} ms of CPU, set-up apart")
     print(f"{'picture':<10} {printable(str(arguments.output))}")
     return OK if found.text is not None else UNREAD
 

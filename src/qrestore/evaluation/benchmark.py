@@ -38,7 +38,8 @@ _READING_SIDE_PX = 320
 class Result:
     """What became of one image under one restorer; None where the truth is not known.
 
-    `recognised` : the right text was read. `false_read` : another text was read, none the right
+    `recognised` : the right text was read; of `before`, where the data set says so, by a plain reader when it was
+    drawn. `route` : the way that a restorer took. `false_read` : another text was read, none the right
     one. `bit_errors` : modules wrong out of `bits`; under a dot reader, used sites ([dots] eq. 7), of
     which `misses` are dots not seen and `false_dots` dots that are none. `stray_dots` : dots seen on
     the `unused_bits` sites that carry none, never counted as errors. `message_recovered` : the hidden
@@ -52,6 +53,7 @@ class Result:
     name: str
     text_group: str
     restorer: str
+    route: str | None = None
     recognised: bool | None = None
     false_read: bool | None = None
     bit_errors: int | None = None
@@ -142,9 +144,12 @@ def _result(row: Row, name: str, found: Restored) -> Result:
     restored = found.image
     if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
         restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
+    recognised = false_read = False
     if found.text is None:
         recognised, false_read = recognise(restored, row.text, variants=name == "read" or row.data == "dots")
-    else:  # the route read it on its way
+    if name == "before" and row.readable is not None:
+        recognised, false_read = row.readable, false_read and not row.readable
+    if found.text is not None:  # the route read it on its way
         recognised = same_text(found.text, row.text)
         false_read = not recognised
     errors = bits = mae = severity = None
@@ -157,6 +162,7 @@ def _result(row: Row, name: str, found: Restored) -> Result:
         severity = None if extent is None else round(extent / module_side_px, 4)
     return Result(
         **_head(row, name),
+        route=found.route,
         recognised=recognised,
         false_read=false_read,
         bit_errors=errors,

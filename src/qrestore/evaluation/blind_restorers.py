@@ -14,13 +14,13 @@ from qrestore.arrays import Image
 from qrestore.datasets.row import Row
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json
-from qrestore.reading.deblur import deblur, decode_any, started
+from qrestore.reading.deblur import deblur, decode_any, decode_clean, prepare, started
 from qrestore.reading.decoders import rungs
 from qrestore.reading.known_symbol import known_symbol
 from qrestore.reading.spectra import symbol_spectrum
 from qrestore.restoration import blind
 from qrestore.restoration.epll import PatchMixture, blind_epll, fit_patches
-from qrestore.restoration.parametric import parametric
+from qrestore.restoration.parametric import forget_kernels, parametric
 from qrestore.restoration.pmp import pmp
 from qrestore.restoration.result import Restored
 from qrestore.restoration.sharpness import DEFINITION
@@ -42,6 +42,7 @@ def blind_restorer(name: str, models: Path) -> Callable[[Image, Row], Restored]:
     ValueError
         Thresholds or patches that are missing, or were made for other readers or another sharpness.
     """
+    prepare()
     match name:
         case "pan":
             return lambda image, _: blind.pan(_grey(image), decode_any)
@@ -53,16 +54,22 @@ def blind_restorer(name: str, models: Path) -> Callable[[Image, Row], Restored]:
         case "pmp":
             return lambda image, _: pmp(_grey(image), decode_any)
         case "epll":
-            return lambda image, _: blind_epll(_grey(image), _patches(), decode_any)
+            patches = _patches()
+            return lambda image, _: blind_epll(_grey(image), patches, decode_any)
         case "blind":
             return lambda image, _: started(_grey(image))
         case "parametric":
-            return lambda image, _: parametric(_grey(image), rungs(), symbol_spectrum(), np.inf)
+            return lambda image, _: _afresh(lambda: parametric(_grey(image), rungs(), symbol_spectrum(), np.inf))
         case "known_symbol":
-            return lambda image, _: known_symbol(_grey(image), decode_any, budget_s=np.inf)
+            return lambda image, _: known_symbol(_grey(image), decode_clean, budget_s=np.inf)
         case "deblur":
-            return lambda image, _: deblur(_grey(image), budget_s=np.inf)
+            return lambda image, _: _afresh(lambda: deblur(_grey(image), budget_s=np.inf))
     raise ValueError(f"blind restorer {name!r}")
+
+
+def _afresh(restore: Callable[[], Restored]) -> Restored:
+    forget_kernels()
+    return restore()
 
 
 @cache

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,8 @@ from qrestore.restoration.families import disk
 from qrestore.restoration.parametric import parametric, radius_estimate
 from qrestore.restoration.result import Restored
 from qrestore.restoration.sharpness import tenengrad
+from qrestore.symbol.geometry import module_matrix
+from qrestore.symbol.render import render_at
 
 BUDGET_S = 0.3
 """CPU seconds after which no further route begins."""
@@ -36,25 +39,33 @@ SIDE_PX = 300
 
 
 def squared(picture: Grey8) -> Image:
-    """Normalise a picture: filled up to a square by the grey of its border, then 300 x 300.
+    """Normalise a picture: its longer side 300 pixels, filled up to a square by the grey of its border, dark on light.
 
     Returns
     -------
     (300, 300) float64 in [0, 1].
     """
-    height, width = picture.shape
-    side = max(height, width)
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    top, left = (side - height) // 2, (side - width) // 2
-    square = np.full((side, side), np.median(border), np.uint8)
-    square[top : top + height, left : left + width] = picture
-    method = cv2.INTER_AREA if side > SIDE_PX else cv2.INTER_CUBIC
-    return from_uint8(np.asarray(cv2.resize(square, (SIDE_PX, SIDE_PX), interpolation=method), np.uint8))
+    scale = SIDE_PX / max(picture.shape)
+    height, width = (max(1, round(scale * extent)) for extent in picture.shape)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
+    paper = np.median(np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]))
+    if paper < 128 and small.mean() > paper:  # light on dark
+        small, paper = 255 - small, 255 - paper
+    top, left = (SIDE_PX - height) // 2, (SIDE_PX - width) // 2
+    square = np.full((SIDE_PX, SIDE_PX), paper, np.uint8)
+    square[top : top + height, left : left + width] = small
+    return from_uint8(square)
 
 
 def decode_any(image: Image) -> str | None:
     """Text that the first of the readers finds, the cheapest first."""
     return next((text for decode in rungs() if (text := decode(image)) is not None), None)
+
+
+def decode_clean(image: Image) -> str | None:
+    """Text of a clean drawing, for which the cheapest reader is enough."""
+    return next((decode(image) for decode in rungs()), None)
 
 
 def started(image: Image) -> Restored:
@@ -69,8 +80,8 @@ def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float =
     ----------
     image : (side, side) grey in [0, 1], 64 px a side or more; a dark, nearly upright symbol that fills much of it.
     symbol_version : 1 to 40 where it is known.
-    budget_s : CPU seconds after which no further route, and no further step of one, begins; what is set up once
-        a process (`prepare`) does not count.
+    budget_s : CPU seconds after which no further route begins, nor a kernel or step of most; what is set up once a
+        process (`prepare`) does not count.
 
     Returns
     -------
@@ -82,43 +93,66 @@ def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float =
     ValueError
         A picture that is not square and grey, tiny, constant or not finite.
     """
-    prepare()
-    begin = time.process_time()
     tried: list[Restored] = []
+    refusals: list[ValueError] = []
     seconds: dict[str, float] = {}
 
     def left() -> float:
-        return begin + budget_s - time.process_time()
+        return max(budget_s - sum(seconds.values()), 0.001)
 
-    routes: dict[str, Callable[[], Restored]] = {
-        "as it is": lambda: _as_it_is(image),
+    routes: dict[str, tuple[Callable[[], Any], Callable[[], Restored]]] = {
+        "as it is": (rungs, lambda: _as_it_is(image)),
         # Past its likely kernels this one seldom reads what the next would not.
-        "parametric": lambda: parametric(image, rungs(), symbol_spectrum(), left(), rounds=1),
-        "known symbol": lambda: known_symbol(image, decode_any, symbol_version=symbol_version, budget_s=left()),
-        "parametric, all kernels": lambda: parametric(image, rungs(), symbol_spectrum(), left()),
-        "blind": lambda: started(image),
+        "parametric": (
+            _prepare_spectra,
+            lambda: parametric(image, rungs(), symbol_spectrum(), left(), slice(1)),
+        ),
+        "known symbol": (
+            _prepare_symbols,
+            lambda: known_symbol(image, decode_clean, symbol_version=symbol_version, budget_s=left()),
+        ),
+        "parametric, other kernels": (
+            _prepare_spectra,
+            lambda: parametric(image, rungs(), symbol_spectrum(), left(), slice(1, None)),
+        ),
+        "blind": (rungs, lambda: started(image)),
     }
-    for name, route in routes.items():
-        if tried and left() <= 0:
+    for name, (prepare_route, route) in routes.items():
+        if tried and sum(seconds.values()) > budget_s:
             break
+        prepare_route()
         before = time.process_time()
-        tried.append(route())
+        try:
+            tried.append(route())
+        except ValueError as error:  # no ink that this route could work with; the next may
+            refusals.append(error)
         seconds[name] = time.process_time() - before
-        if tried[-1].text is not None:
+        if tried and tried[-1].text is not None:
             return replace(tried[-1], seconds=seconds)
+    if len(tried) < 2:  # nothing but the picture itself
+        raise refusals[0]
     return replace(max(tried, key=lambda one: one.sharpness), seconds=seconds)
 
 
-@cache
 def prepare() -> None:
-    """Set up once a process what every picture needs: transforms, kernels of the families, disks (about a second)."""
-    rows, columns = np.indices((SIDE_PX, SIDE_PX)) // 12 % 2
-    checks = np.where(rows ^ columns, 0.2, 0.8)
-    parametric(checks, (), symbol_spectrum(), np.inf)
-    known_symbol(checks, lambda _: None, symbol_version=3, corners=_CORNERS, budget_s=np.inf)
+    """Set up what is set up once a process: transforms, kernels of the families, disks (a second or two)."""
+    _prepare_spectra()
+    _prepare_symbols()
 
 
-_CORNERS = np.array([(40.0, 40.0), (260.0, 40.0), (260.0, 260.0), (40.0, 260.0)])
+@cache
+def _prepare_spectra() -> None:
+    parametric(_blurred_symbol(), (), symbol_spectrum(), np.inf)
+
+
+@cache
+def _prepare_symbols() -> None:
+    known_symbol(_blurred_symbol(), lambda _: None, budget_s=np.inf)
+
+
+def _blurred_symbol() -> Image:
+    ideal = render_at(module_matrix("0", 3, "H"), SIDE_PX)
+    return np.asarray(cv2.GaussianBlur(ideal, (0, 0), 6), np.float64)
 
 
 def _as_it_is(image: Image) -> Restored:

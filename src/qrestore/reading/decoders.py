@@ -44,14 +44,17 @@ def _zxing(binarizer: Any) -> Decode:
     plain = zxingcpp.TextMode.Plain
 
     def decode(image: Image) -> str | None:
-        codes = zxingcpp.read_barcodes(
-            eight_bit(image),
-            formats=model2,
-            binarizer=binarizer,
-            text_mode=plain,
-            try_invert=False,
-            try_downscale=False,
-        )
+        try:
+            codes = zxingcpp.read_barcodes(
+                eight_bit(image),
+                formats=model2,
+                binarizer=binarizer,
+                text_mode=plain,
+                try_invert=False,
+                try_downscale=False,
+            )
+        except (ValueError, RuntimeError):  # its own exception on a picture means that it found nothing
+            return None
         if not codes:
             return None
         code = codes[0]

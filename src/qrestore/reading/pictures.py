@@ -88,7 +88,7 @@ def read_hard(picture: Grey8, effort: int = DEFAULT_EFFORT) -> Reading:
 
     try:
         restored = deblur(squared(picture), budget_s=effort * BUDGET_S)
-    except ValueError:  # an even picture: nothing is blurred in it
+    except ValueError:  # even, or without any ink: nothing that could be blurred
         return found
     if restored.text is None:
         return found

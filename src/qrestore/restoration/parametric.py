@@ -113,7 +113,7 @@ def parametric(
     decode: Sequence[Decode],
     symbol_spectrum: LogSpectrum,
     budget_s: float = BUDGET_S,
-    rounds: int | None = None,
+    rounds: slice = slice(None),
 ) -> Restored:
     """Restore a picture blurred by one of the families.
 
@@ -125,7 +125,7 @@ def parametric(
         the others see the clearest five. No reader: nothing is read, and a picture comes back.
     symbol_spectrum : mean log spectrum of sharp symbols, as `log_spectrum` lays it out.
     budget_s : CPU seconds after which no further kernel or reader is tried.
-    rounds : at most so many of the three; None: all.
+    rounds : which of the three are tried.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def parametric(
         raise ValueError(f"budget_s {budget_s}; expected above 0")
     ladder = _Ladder(tuple(decode), process_time(), budget_s)
     clearest_likely: _Tried | None = None
-    for candidates in islice(_rounds(image, symbol_spectrum), rounds):
+    for candidates in islice(_rounds(image, symbol_spectrum), rounds.start, rounds.stop):
         clearest: list[_Tried] = []
         for candidate in candidates:
             if (read := ladder.climb(candidate, clearest)) is not None:
@@ -222,6 +222,11 @@ def _transfer(shape: Shape, side: int, wide_side: int) -> Packed:
 
 
 _kept_transfer = lru_cache(maxsize=64)(_transfer)
+
+
+def forget_kernels() -> None:
+    """Drop the transforms of kernels that are kept, so that a picture's time owes nothing to the one before."""
+    _kept_transfer.cache_clear()
 
 
 @lru_cache(maxsize=4)
