@@ -97,7 +97,7 @@ def _read(arguments: argparse.Namespace) -> int:
     for line in bad_paths:
         _fail(printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
-        path = path.encode(errors="surrogateescape").decode(errors="replace")  # a name that is no UTF-8
+        path = _shown(path)
         found = read_picture(path, source, arguments.effort)
         unread += found.status == "unread"
         if arguments.json:
@@ -130,20 +130,24 @@ def _restore(arguments: argparse.Namespace) -> int:
     from qrestore.files import whole
     from qrestore.pictures import open_grey
     from qrestore.reading.deblur import BUDGET_S, deblur, squared
+    from qrestore.reading.pictures import PathError
     from qrestore.restoration.sharpness import tenengrad
 
+    path, output = (_shown(name) for name in (arguments.picture, arguments.output))
+    if not arguments.picture.is_file():
+        raise PathError(f"{path}: no such file; check the path")
     if arguments.output.suffix.lower() != ".png":
-        raise UsageError(f"{arguments.output}: expected a name that ends in .png")
+        raise UsageError(f"{output}: expected a name that ends in .png")
     try:
         image = squared(open_grey(arguments.picture))
         found = deblur(image, symbol_version=arguments.symbol_version, budget_s=arguments.effort * BUDGET_S)
     except ValueError as error:
-        raise ValueError(f"{arguments.picture}: {error}") from None
+        raise ValueError(f"{path}: {error}") from None
     with whole(arguments.output) as part:
         part.write_bytes(encode_png(to_uint8(found.image)))
     facts = {
-        "path": str(arguments.picture),
-        "output": str(arguments.output),
+        "path": path,
+        "output": output,
         "status": "unread" if found.text is None else "restored",
         "text": found.text,
         "route": found.route,
@@ -160,8 +164,13 @@ def _restore(arguments: argparse.Namespace) -> int:
     print(f"{'route':<10} {found.route}{scales}")
     print(f"{'sharpness':<10} {facts['sharpness_before']} before, {facts['sharpness']} after")
     print(f"{'time':<10} {1000 * sum(found.seconds.values()):.0f} ms of CPU, set-up apart")
-    print(f"{'picture':<10} {printable(str(arguments.output))}")
+    print(f"{'picture':<10} {printable(output)}")
     return OK if found.text is not None else UNREAD
+
+
+def _shown(path: Path | str) -> str:
+    """A path as it can be printed: a name need not be UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _scans(arguments: argparse.Namespace) -> int:

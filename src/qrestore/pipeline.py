@@ -24,9 +24,9 @@ try:
 except ImportError:  # not on Windows; DVC's own message serves there
     fcntl = None  # type: ignore[assignment]
 
-EVIDENCE = ("synthesize", "ingest", "train", "calibrate", "evaluate")
+EVIDENCE = ("synthesize", "pools", "ingest", "train", "calibrate", "evaluate")
 """Stages whose outputs are the evidence for a model."""
-DATA = ("synthesize", "ingest")
+DATA = ("synthesize", "pools", "ingest")
 """Stages whose outputs are the data."""
 
 _LOCK_PATIENCE_S = 60.0
