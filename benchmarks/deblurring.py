@@ -22,13 +22,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.readme import ROOT, put
+from benchmarks.readme import ROOT, put, rate
 from qrestore.arrays import from_uint8
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
 from qrestore.evaluation.benchmark import Result, pin_threads, read_results
 from qrestore.evaluation.blind_restorers import SCALES
-from qrestore.evaluation.restorers import restorer
+from qrestore.evaluation.restorers import RESTORERS, SLOW, restorer
 from qrestore.files import read_json, whole, write_json
 from qrestore.pictures import open_grey
 from qrestore.reading.deblur import deblur, prepare
@@ -49,8 +49,7 @@ OTHERS = ("level-l", "level-m", "level-q", "line", "ellipse", "annulus", "shake"
 STRESSES = ("lens", "jpeg", "perspective", "contrast", "gamma", "noise")
 SUBSETS = (*VERSIONS, *OTHERS, *STRESSES)
 PRINTED = VERSIONS[:5]
-SLOW = ("pan", "tenengrad", "decode_each_scale", "pmp", "epll")
-FAST = ("blind", "parametric", "known_symbol", "deblur")
+FAST = tuple(name for name in RESTORERS["defocus"] if name not in ("before", "wiener_true"))
 SIDES = (52, 74, 105, 148, 211, 300)
 
 
@@ -79,21 +78,14 @@ def recognition(summary: dict[str, float | None], names: Sequence[str], subsets:
     """Share of right texts in per cent with 95 %, and wrong texts where there were any."""
     lines = [f"| | as captured | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     for subset in subsets:
-        cells = [_rate(summary, f"defocus.{subset}.{name}") for name in ("before", *names)]
+        cells = [_rate_and_wrong(summary, f"defocus.{subset}.{name}") for name in ("before", *names)]
         lines.append(f"| {subset} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _rate(summary: dict[str, float | None], key: str) -> str:
-    mean, low, high, images = (
-        summary.get(f"{key}.{name}")
-        for name in ("recognition_rate", "recognition_rate.low", "recognition_rate.high", "images")
-    )
-    if mean is None or images is None:
-        return "-"
-    spread = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
+def _rate_and_wrong(summary: dict[str, float | None], key: str) -> str:
     wrong = summary.get(f"{key}.false_reads")
-    return f"{100 * mean:.1f}{spread} of {images:.0f}" + (f", {wrong:.0f} wrong" if wrong else "")
+    return rate(summary, key) + (f", {wrong:.0f} wrong" if wrong else "")
 
 
 def times(timing: dict[str, float]) -> str:
@@ -146,7 +138,7 @@ def skipped(control: dict[str, Any], timing: dict[str, float]) -> str:
 def rates_table(measured: dict[str, Any]) -> str:
     """Pictures a second of the chain, by workers."""
     lines = [f"| {measured['date']}, {measured['machine']} | pictures a second |", "|---|---|"]
-    lines += [f"| `deblur`, {name} | {rate:.1f} |" for name, rate in measured["rates"].items()]
+    lines += [f"| `deblur`, {name} | {speed:.1f} |" for name, speed in measured["rates"].items()]
     return "\n".join(lines)
 
 

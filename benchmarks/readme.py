@@ -59,7 +59,7 @@ def deblurring(summary: dict[str, float | None], timing: dict[str, float]) -> st
     ]
     for subset, label in names.items():
         key = f"defocus.{subset}"
-        rates = [_of(summary, f"{key}.{name}") for name in ("before", "pan", "tenengrad", "deblur")]
+        rates = [rate(summary, f"{key}.{name}", " %") for name in ("before", "pan", "tenengrad", "deblur")]
         wrong = f"{summary[f'{key}.deblur.false_reads']:.0f}"
         mean, late = (1000 * timing[f"{key}.deblur.restoration_seconds.{end}"] for end in ("mean", "p95"))
         cells = [label, *rates, wrong, f"{mean:.0f}, {late:.0f}", published.get(subset, "-")]
@@ -67,12 +67,13 @@ def deblurring(summary: dict[str, float | None], timing: dict[str, float]) -> st
     return "\n".join(lines)
 
 
-def _of(summary: dict[str, float | None], key: str) -> str:
-    rate, low, high = (summary.get(f"{key}.recognition_rate{end}") for end in ("", ".low", ".high"))
-    if rate is None:
+def rate(summary: dict[str, float | None], key: str, unit: str = "") -> str:
+    """Right texts in per cent, with 95 % where there is an interval, of how many pictures; a dash: not measured."""
+    mean, low, high = (summary.get(f"{key}.recognition_rate{end}") for end in ("", ".low", ".high"))
+    if mean is None:
         return "-"
     spread = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
-    return f"{100 * rate:.1f} %{spread} of {summary[f'{key}.images']:.0f}"
+    return f"{100 * mean:.1f}{unit}{spread} of {summary[f'{key}.images']:.0f}"
 
 
 def dots(summary: dict[str, float | None]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from qrestore import cli_label
-from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable
+from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,7 +97,7 @@ def _read(arguments: argparse.Namespace) -> int:
     for line in bad_paths:
         _fail(printable(line))
     for path, source in tqdm(sources, unit="picture", leave=False, disable=None if len(sources) > 1 else True):
-        path = _shown(path)
+        path = shown(path)
         found = read_picture(path, source, arguments.effort)
         unread += found.status == "unread"
         if arguments.json:
@@ -133,7 +133,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     from qrestore.reading.pictures import PathError
     from qrestore.restoration.sharpness import tenengrad
 
-    path, output = (_shown(name) for name in (arguments.picture, arguments.output))
+    path, output = (shown(name) for name in (arguments.picture, arguments.output))
     if not arguments.picture.is_file():
         raise PathError(f"{path}: no such file; check the path")
     if arguments.output.suffix.lower() != ".png":
@@ -166,11 +166,6 @@ def _restore(arguments: argparse.Namespace) -> int:
     print(f"{'time':<10} {1000 * sum(found.seconds.values()):.0f} ms of CPU, set-up apart")
     print(f"{'picture':<10} {printable(output)}")
     return OK if found.text is not None else UNREAD
-
-
-def _shown(path: Path | str) -> str:
-    """A path as it can be printed: a name need not be UTF-8."""
-    return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _scans(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qrestore.terminal import OK, UNREAD, UsageError, printable
+from qrestore.terminal import OK, UNREAD, UsageError, printable, shown
 
 _PLANNED_RATES = (0.001, 0.01, 0.02, 0.05, 0.1)
 
@@ -158,7 +158,7 @@ def _read(arguments: argparse.Namespace) -> int:
         print(f"note: {note}", file=sys.stderr)
     key = _key(arguments.key)
     source = sys.stdin.buffer.read() if arguments.picture == STANDARD_INPUT else _picture(Path(arguments.picture))
-    path = arguments.picture.encode(errors="surrogateescape").decode(errors="replace")  # a name that is no UTF-8
+    path = shown(arguments.picture)
     found = read_label(path, source, key, _models())
     if found.message is not None and found.codes > 1:
         print(f"note: {printable(path)}: {found.codes} QR codes; cut out those that are not told", file=sys.stderr)

@@ -8,6 +8,11 @@ class UsageError(ValueError):
     """Arguments that make no sense, or not together; the message names them and the remedy."""
 
 
+def shown(path: object) -> str:
+    """A path as text that can be written: a name need not be UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
+
+
 def printable(text: str) -> str:
     """Text with control characters escaped, so that a code cannot steer a terminal."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks import deblurring, dots, reading, readme
+from qrestore.evaluation.restorers import SLOW
 from qrestore.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def test_tables_of_the_papers_comparison() -> None:
     timing = read_json(ROOT / "models/metrics/timing.json")["seconds"]
     for table in (
         deblurring.recognition(summary, (*deblurring.FAST, "wiener_true"), deblurring.SUBSETS),
-        deblurring.recognition(summary, deblurring.SLOW, deblurring.SUBSETS),
+        deblurring.recognition(summary, SLOW, deblurring.SUBSETS),
         deblurring.times(timing),
         deblurring.thresholds(control),
         deblurring.skipped(control, timing),
