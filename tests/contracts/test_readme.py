@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import deblurring, dots, reading, readme
+from benchmarks import boundary, deblurring, dots, reading, readme
 from qrestore.evaluation.restorers import SLOW
 from qrestore.files import read_json
 
@@ -35,6 +35,17 @@ def test_tables_of_the_papers_comparison() -> None:
         deblurring.rates_table(read_json(ROOT / "benchmarks/deblurring.json")),
     ):
         assert table in page
+
+
+def test_table_of_boundaries() -> None:
+    result = read_json(ROOT / "benchmarks/boundary.json")
+    assert boundary.table(result) in (ROOT / "docs/deblurring.md").read_text()
+
+
+def test_readers_that_are_not_installed_have_dashes() -> None:
+    result = {"readers": {boundary.HYBRID: None}}
+    row = boundary.table(result).splitlines()[-1]
+    assert row.split(" | ")[1:] == ["-"] * len(boundary.PUBLISHED_PX) + ["- |"]
 
 
 def test_table_of_dots() -> None:
