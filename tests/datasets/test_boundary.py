@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from qrestore.arrays import to_uint8
-from qrestore.datasets.boundary import BoundarySet, boundary_rows
+from qrestore.datasets.boundary import BoundarySet, boundary_rows, refined_rows
 from qrestore.datasets.defocus import ITEMS_PER_CELL, Defocus, cells, defocus_capture, defocus_row, drawn_row, true_psf
 from qrestore.optics import psf
 from qrestore.restoration.sharpness import tenengrad
@@ -15,7 +15,7 @@ from tests.samples import STRESSES
 DEFOCUS = Defocus(
     100, 4, 0.0, {3: (1.0, 2.0), 1: (1.0, 2.0), 6: (1.0, 2.0)}, 0.7, 0.25, (0.8, 1.0), 1.25, 15.0, 1 / 3, STRESSES
 )
-BOUNDARY = BoundarySet(contents=3, images_per_version=10, radius_px=(0.05, 9.05))
+BOUNDARY = BoundarySet(contents=3, images_per_version=10, radius_px=(0.05, 9.05), refined_step_px=0.02)
 ROWS = list(boundary_rows(BOUNDARY, DEFOCUS, 1))
 SUBSETS = ["v1-h", "v3-h", "v6-h", "v1-l", "v3-l", "v1-m", "v3-m", "v1-q", "v3-q"]
 
@@ -52,6 +52,22 @@ def test_items_are_their_own_and_nobody_elses():
     assert len(set(items)) == len(items)
     assert min(items) > ITEMS_PER_CELL * (max(cell.number for cell in cells(everything)) + 1)
     assert {row.split for row in ROWS} == {"validation"}  # thresholds are never chosen on test pictures
+
+
+def test_round_the_boundary_every_text_stands_at_every_radius():
+    rows = list(refined_rows(BOUNDARY, DEFOCUS, 1, 3, "H", 4.0, 4.1))
+    assert [row.defocus_radius_px for row in rows[::3]] == pytest.approx([4.0, 4.02, 4.04, 4.06, 4.08, 4.1])
+    coarse = [row for row in ROWS if row.subset == "v3-h"]
+    assert {row.text for row in rows} == {row.text for row in coarse}
+    assert {(row.text, row.defocus_radius_px) for row in rows[3:6]} == {(row.text, 4.02) for row in coarse}
+    assert {row.item for row in rows}.isdisjoint(row.item for row in ROWS)
+
+
+def test_round_the_boundary_ends_with_the_set():
+    radii = [row.defocus_radius_px for row in refined_rows(BOUNDARY, DEFOCUS, 1, 1, "L", -3, 0.08)]
+    assert (min(radii), max(radii)) == (0.05, 0.07)
+    with pytest.raises(ValueError, match="raise boundary"):
+        list(refined_rows(dataclasses.replace(BOUNDARY, refined_step_px=1e-4), DEFOCUS, 1, 1, "L", 0, 9))
 
 
 def test_captures_follow_from_the_row_alone():

@@ -43,12 +43,12 @@ def test_thresholds_stand_where_a_class_is_not_too_few():
 )
 def test_a_picture_that_reads_at_once_stops_where_it_is_first_asked(skipped, scales, seconds):
     found = sweep([run(0)], [0.9] * 6, skipped)
-    assert (found.recognition_rate, found.scales, found.seconds) == (1.0, scales, seconds)
+    assert (found.recognition_rate, found.scales, found.seconds) == (1.0, scales, (seconds,))
 
 
 def test_what_is_never_sharp_goes_through_all_and_the_last_step():
     found = sweep([run(6)], [0.9] * 6, 0)
-    assert (found.recognition_rate, found.scales, found.seconds) == (0.0, 6, 127.0)
+    assert (found.recognition_rate, found.scales, found.seconds) == (0.0, 6, (127.0,))
 
 
 def test_a_blurred_picture_that_passes_for_sharp_is_lost():

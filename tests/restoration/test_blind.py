@@ -79,7 +79,19 @@ def test_pan_works_on_all_scales_and_names_its_time():
     assert restored.scales == (0, 1, 2, 3)
     assert restored.text is None
     assert distance(restored.image) < distance(BLURRED) / 2
-    assert set(restored.seconds) == {*(f"scale {scale.latent.shape[0]}" for scale in found()), "final"}
+    assert set(restored.seconds) == {*(f"scale {scale.latent.shape[0]}" for scale in found()), "final", "reading"}
+
+
+def test_scales_that_are_worked_on_already_are_used_and_charged():
+    for restore in (
+        lambda path: pan(BLURRED, never, QUICK, worked=path),
+        lambda path: tenengrad_stop(BLURRED, [99.0] * 4, 0, never, QUICK, path),
+        lambda path: decode_each_scale(BLURRED, never, QUICK, path),
+    ):
+        alone, shared = restore(None), restore(found())
+        np.testing.assert_array_equal(alone.image, shared.image)
+        assert (alone.scales, alone.text, set(alone.seconds)) == (shared.scales, shared.text, set(shared.seconds))
+        assert sum(shared.seconds.values()) > sum(scale.seconds for scale in found())
 
 
 def test_decoding_stops_at_the_first_scale_that_is_read():

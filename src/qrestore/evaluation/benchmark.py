@@ -19,6 +19,7 @@ from qrestore.datasets.dots import dot_side, synthetic_key, true_dots
 from qrestore.datasets.row import DataName, Row
 from qrestore.dots.carrier import Soft, sites
 from qrestore.dots.embedding import recover
+from qrestore.evaluation.blind_restorers import SHARED
 from qrestore.evaluation.dot_readers import DOT_READERS, dot_reader
 from qrestore.evaluation.metrics import module_errors, qr_mae
 from qrestore.evaluation.restorers import RESTORERS, restorer
@@ -104,7 +105,7 @@ def measure(task: Task) -> list[Measured]:
         )
         start = time.process_time()
         found = restore(image, row)
-        seconds = time.process_time() - start
+        seconds = sum(found.seconds.values()) if name in SHARED else time.process_time() - start
         measured.append(Measured(_dots_result(row, name, found) if dots else _result(row, name, found), seconds))
     return measured
 

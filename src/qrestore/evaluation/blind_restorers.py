@@ -4,7 +4,8 @@ Without limits of time, so that the figures repeat: what a limit would cut off, 
 """
 
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from qrestore.datasets.row import Row
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json
 from qrestore.reading.deblur import deblur, decode_any, decode_clean, prepare, started
-from qrestore.reading.decoders import rungs
+from qrestore.reading.decoders import decoders, rungs
 from qrestore.reading.known_symbol import known_symbol
 from qrestore.reading.spectra import symbol_spectrum
 from qrestore.restoration import blind
@@ -23,6 +24,7 @@ from qrestore.restoration.epll import PatchMixture, blind_epll, fit_patches
 from qrestore.restoration.parametric import forget_kernels, parametric
 from qrestore.restoration.pmp import pmp
 from qrestore.restoration.result import Restored
+from qrestore.restoration.scales import Scale, scales
 from qrestore.restoration.sharpness import DEFINITION
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
@@ -45,12 +47,12 @@ def blind_restorer(name: str, models: Path) -> Callable[[Image, Row], Restored]:
     prepare()
     match name:
         case "pan":
-            return lambda image, _: blind.pan(_grey(image), decode_any)
+            return lambda image, _: blind.pan(_grey(image), decode_any, worked=_worked(_grey(image)))
         case "tenengrad":
             thresholds = load_thresholds(models / SCALES)
-            return lambda image, row: _stopped(thresholds, image, row)
+            return lambda image, row: _stopped(thresholds, _grey(image), row)
         case "decode_each_scale":
-            return lambda image, _: blind.decode_each_scale(_grey(image), decode_any)
+            return lambda image, _: blind.decode_each_scale(_grey(image), decode_any, worked=_worked(_grey(image)))
         case "pmp":
             return lambda image, _: pmp(_grey(image), decode_any)
         case "epll":
@@ -65,6 +67,19 @@ def blind_restorer(name: str, models: Path) -> Callable[[Image, Row], Restored]:
         case "deblur":
             return lambda image, _: _afresh(lambda: deblur(_grey(image), budget_s=np.inf))
     raise ValueError(f"blind restorer {name!r}")
+
+
+SHARED = ("pan", "tenengrad", "decode_each_scale")
+"""Restorers that share Pan's scales of a picture, worked on once: their time is what their steps took, summed."""
+
+
+def _worked(image: Image) -> tuple[Scale, ...]:
+    return _worked_last(image.tobytes(), image.shape, image.dtype.str)
+
+
+@lru_cache(maxsize=1)
+def _worked_last(pixels: bytes, shape: tuple[int, ...], dtype: str) -> tuple[Scale, ...]:
+    return tuple(scales(np.frombuffer(pixels, dtype).reshape(shape)))
 
 
 def _afresh(restore: Callable[[], Restored]) -> Restored:
@@ -97,21 +112,34 @@ def load_thresholds(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = read_json(path)
     if found["definition"] != DEFINITION:
         raise ValueError(f"{path}: made for {found['definition']!r}, not {DEFINITION!r}; run `dvc repro calibrate`")
+    if found["readers"] != list(decoders()):
+        raise ValueError(
+            f"{path}: made with the readers {found['readers']}, not {list(decoders())}; run `dvc repro calibrate`"
+        )
     return found
 
 
-def cell_of(thresholds: dict[str, Any], symbol_version: int, level: str) -> dict[str, Any]:
-    """Thresholds of a version and level; of the nearest calibrated version, and of level H, where there are none."""
+def cell_of(thresholds: dict[str, Any], symbol_version: int, level: str) -> tuple[str, dict[str, Any]]:
+    """Find the thresholds of a version and level.
+
+    Returns
+    -------
+    Whose they are, as `v5-h`, and they: of level H where the level was not calibrated, then of the nearest version.
+    """
     levels: dict[str, dict[str, Any]] = thresholds["levels"]
-    versions = levels.get(level, levels["H"])
-    nearest = min(versions, key=lambda version: abs(int(version) - symbol_version))
-    return dict(versions[nearest])
+    calibrated = level if level in levels else "H"
+    nearest = min(levels[calibrated], key=lambda version: abs(int(version) - symbol_version))
+    return f"v{nearest}-{calibrated.lower()}", levels[calibrated][nearest]
 
 
 def _stopped(thresholds: dict[str, Any], image: Image, row: Row) -> Restored:
-    cell = cell_of(thresholds, row.symbol_version or 1, row.level or "H")
+    """Stop by the thresholds of the row's version and level; the route says whose they are where they are not its."""
+    version, level = row.symbol_version or 1, row.level or "H"
+    owner, cell = cell_of(thresholds, version, level)
     limits = [None if scale is None else scale["tenengrad"] for scale in cell["scales"]]
-    return blind.tenengrad_stop(_grey(image), limits, cell["skipped_scales"], decode_any)
+    found = blind.tenengrad_stop(image, limits, cell["skipped_scales"], decode_any, worked=_worked(image))
+    own = owner == f"v{version}-{level.lower()}"
+    return found if own else replace(found, route=f"{found.route}, thresholds of {owner}")
 
 
 def _grey(image: Image) -> Image:

@@ -4,7 +4,6 @@ Every picture goes through all scales once; what stopping early would have broug
 written down on the way.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from qrestore.arrays import from_uint8
 from qrestore.datasets.row import Row
 from qrestore.pictures import open_grey
 from qrestore.reading.deblur import decode_any
-from qrestore.restoration.blind import filled, finished, is_sharp
+from qrestore.restoration.blind import filled, is_sharp, pan
 from qrestore.restoration.calibration import ScaleThreshold, scale_threshold
 from qrestore.restoration.pyramid import levels
 from qrestore.restoration.scales import PAN, scales
@@ -32,7 +31,8 @@ LOSS = 0.01
 class ScaleRun:
     """One picture through all scales: sharpness and readability after each, CPU seconds of each.
 
-    `captured` : sharpness of the picture itself. `final` : read after the last, non-blind step, `final_seconds`.
+    `captured` : sharpness of the picture itself. `final` : read after the last, non-blind step, which with its
+    reading takes `final_seconds`.
     """
 
     captured: float
@@ -47,17 +47,16 @@ def scale_run(row: Row) -> ScaleRun:
     """Deblur a row's capture with all scales and try to read after each."""
     image = from_uint8(open_grey(row.capture))
     found = list(scales(image))
-    start = time.process_time()
-    last = finished(image, found, decode_any, "pan")
-    final_seconds = time.process_time() - start
+    last = pan(image, decode_any, worked=found)
+    seconds = tuple(scale.seconds for scale in found)
     texts = [decode_any(scale.image) for scale in found]
     return ScaleRun(
         captured=tenengrad(image),
         sharpness=tuple(scale.sharpness for scale in found),
         decodable=tuple(text is not None and same_text(text, row.text) for text in texts),
-        seconds=tuple(scale.seconds for scale in found),
+        seconds=seconds,
         final=last.text is not None and same_text(last.text, row.text),
-        final_seconds=final_seconds,
+        final_seconds=sum(last.seconds.values()) - sum(seconds),
     )
 
 
@@ -71,11 +70,11 @@ def thresholds_of(runs: Sequence[ScaleRun]) -> list[ScaleThreshold | None]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the scale control with one p brings: share read, scales worked on, CPU seconds, both means."""
+    """What the scale control with one p brings: share read, mean of scales worked on, CPU seconds of each picture."""
 
     recognition_rate: float
     scales: float
-    seconds: float
+    seconds: tuple[float, ...]
 
 
 def sweep(runs: Sequence[ScaleRun], thresholds: Sequence[float | None], skipped_scales: int) -> Sweep:
@@ -90,7 +89,7 @@ def sweep(runs: Sequence[ScaleRun], thresholds: Sequence[float | None], skipped_
         read.append(run.final if ended else done > 0 and run.decodable[done - 1])
         count.append(done)
         seconds.append(sum(run.seconds[:done]) + (run.final_seconds if ended else 0))
-    return Sweep(float(np.mean(read)), float(np.mean(count)), float(np.mean(seconds)))
+    return Sweep(float(np.mean(read)), float(np.mean(count)), tuple(seconds))
 
 
 def calibrated(runs: Sequence[ScaleRun]) -> tuple[dict[str, Any], list[Sweep]]:

@@ -19,22 +19,28 @@ SMALL_PX = 200
 
 
 @cache
-def rungs() -> tuple[Decode, ...]:
-    """Decoders of this installation, the cheapest first: zxing-cpp, zxing-cpp with one threshold for all, zbar.
+def decoders() -> dict[str, Decode]:
+    """Decoders of this installation by name, the cheapest first: zxing-cpp, the same with one threshold for all, zbar.
 
     Returns
     -------
     Those that are installed, each a function from an image to the text it read or None.
     """
-    found: list[Decode] = []
+    found: dict[str, Decode] = {}
     installed = readers()
     if "zxing-cpp" in installed:
         import zxingcpp
 
-        found += [_zxing(zxingcpp.Binarizer.LocalAverage), _zxing(zxingcpp.Binarizer.GlobalHistogram)]
+        for name in ("LocalAverage", "GlobalHistogram"):
+            found[f"zxing-cpp {name}"] = _zxing(getattr(zxingcpp.Binarizer, name))
     if "pyzbar" in installed:
-        found.append(_first_text(installed["pyzbar"]))
-    return tuple(found)
+        found["pyzbar"] = _first_text(installed["pyzbar"])
+    return found
+
+
+def rungs() -> tuple[Decode, ...]:
+    """Climb the decoders in this order: `decoders` without their names."""
+    return tuple(decoders().values())
 
 
 def _zxing(binarizer: Any) -> Decode:

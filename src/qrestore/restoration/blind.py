@@ -1,10 +1,11 @@
 """Routes over the scales: the path of [fast-deblur], the ways to leave it early, and a better start.
 
-`scales` does the work; these functions say when it is enough and what is handed back.
+`scales` does the work; these functions say when it is enough and what is handed back. Routes under the same
+settings may share the scales of a picture (`worked`); `seconds` charges each the whole of what it uses.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,13 @@ from qrestore.restoration.scales import PAN, STARTED, Blind, Scale, scales
 from qrestore.restoration.sharpness import tenengrad
 
 
-def pan(image: Image, decode: Decode | None = None, settings: Blind = PAN, route: str = "pan") -> Restored:
+def pan(
+    image: Image,
+    decode: Decode | None = None,
+    settings: Blind = PAN,
+    route: str = "pan",
+    worked: Iterable[Scale] | None = None,
+) -> Restored:
     """Deblur with all scales, then restore with the kernel found: Pan's way, what others are measured against.
 
     Parameters
@@ -26,13 +33,14 @@ def pan(image: Image, decode: Decode | None = None, settings: Blind = PAN, route
     image : (side, side) grey in [0, 1].
     decode : tried on the finally restored image, then on the finest latent one.
     route : name of the result's route; other priors of `settings` go by other names.
+    worked : scales of this picture under these settings, all of them; None: they are worked on here.
 
     Returns
     -------
     Its image is the finally restored one, or the latent one where only that could be read.
     """
-    found = list(scales(image, settings))
-    return finished(image, found, decode, route)
+    found = list(scales(image, settings) if worked is None else worked)
+    return _finished(image, found, _Reader(decode), route)
 
 
 def tenengrad_stop(
@@ -41,6 +49,7 @@ def tenengrad_stop(
     skipped_scales: int = 0,
     decode: Decode | None = None,
     settings: Blind = PAN,
+    worked: Iterable[Scale] | None = None,
 ) -> Restored:
     """Deblur until the picture is sharp enough to be read: the adaptive scale control of [fast-deblur] 3.2.
 
@@ -52,6 +61,7 @@ def tenengrad_stop(
     thresholds : of `Scale.sharpness`, by scale index; None takes that of the next finer scale.
     skipped_scales : p of the paper, 0 to 5: the comparisons before the first p scales are left out.
     decode : tried on the result; where all scales were worked on, as `pan` tries it.
+    worked : as of `pan`.
 
     Returns
     -------
@@ -76,31 +86,36 @@ def tenengrad_stop(
     limits = filled(thresholds)
     if not 0 <= skipped_scales < count:
         raise ValueError(f"skipped_scales {skipped_scales}; expected 0 to {count - 1}")
-    upcoming = scales(image, settings)
+    upcoming = scales(image, settings) if worked is None else worked
+    read = _Reader(decode)
     found: list[Scale] = []
     started = time.process_time()
-    if is_sharp(0, tenengrad(image), limits, skipped_scales):
-        judged = time.process_time() - started
-        return _result(found, "tenengrad", image=image, text=decode(image) if decode else None, judging=judged)
+    sharp = is_sharp(0, tenengrad(image), limits, skipped_scales)
+    judging = time.process_time() - started
+    if sharp:
+        return _result(found, "tenengrad", read, image=image, text=read(image), judging=judging)
     for scale in upcoming:
         found.append(scale)
         if scale.index + 1 == count:
-            return finished(image, found, decode, "tenengrad")
+            return _finished(image, found, read, "tenengrad", judging=judging)
         if is_sharp(scale.index + 1, scale.sharpness, limits, skipped_scales):
             break
-    text = decode(found[-1].image) if decode else None
-    return _result(found, "tenengrad", image=found[-1].image, text=text)
+    last = found[-1].image
+    return _result(found, "tenengrad", read, image=last, text=read(last), judging=judging)
 
 
-def decode_each_scale(image: Image, decode: Decode, settings: Blind = PAN) -> Restored:
+def decode_each_scale(
+    image: Image, decode: Decode, settings: Blind = PAN, worked: Iterable[Scale] | None = None
+) -> Restored:
     """Deblur until a reader reads the up-sampled latent image of a scale; the final step of `pan` if none does."""
+    read = _Reader(decode)
     found = []
-    for scale in scales(image, settings):
+    for scale in scales(image, settings) if worked is None else worked:
         found.append(scale)
-        text = decode(scale.image)
+        text = read(scale.image)
         if text is not None:
-            return _result(found, "decode each scale", image=scale.image, text=text)
-    return finished(image, found, decode, "decode each scale")
+            return _result(found, "decode each scale", read, image=scale.image, text=text)
+    return _finished(image, found, read, "decode each scale")
 
 
 def blind(
@@ -124,17 +139,18 @@ def blind(
     found = []
     upcoming = scales(image, settings, start)
     observed = observe(image, settings.largest_kernel)
+    read = _Reader(decode)
     for scale in upcoming:
         found.append(scale)
-        text, restored = decode(scale.image), scale.image
+        text, restored = read(scale.image), scale.image
         if text is None:
             restored = packed_wiener(observed, scale.full_kernel, noise_to_signal)
-            text = decode(restored)
+            text = read(restored)
         if text is not None:
             break
     else:
         restored = scale.image
-    return _result(found, "blind", image=restored, text=text)
+    return _result(found, "blind", read, image=restored, text=text)
 
 
 def is_sharp(upcoming: int, sharpness: float, limits: Sequence[float], skipped_scales: int) -> bool:
@@ -168,20 +184,36 @@ def filled(thresholds: Sequence[float | None]) -> list[float]:
     return limits
 
 
-def finished(image: Image, found: Sequence[Scale], decode: Decode | None, route: str) -> Restored:
+class _Reader:
+    """The caller's reader, and the CPU seconds that it took; where there is none, nothing is read."""
+
+    def __init__(self, decode: Decode | None) -> None:
+        self.seconds = 0.0
+        self._decode = decode
+
+    def __call__(self, image: Image) -> str | None:
+        started = time.process_time()
+        text = self._decode(image) if self._decode else None
+        self.seconds += time.process_time() - started
+        return text
+
+
+def _finished(image: Image, found: Sequence[Scale], read: _Reader, route: str, **seconds: float) -> Restored:
     """Close the path after its last scale: the final non-blind step, or the latent image where only that was read."""
     started = time.process_time()
     kernel = found[-1].kernel
     restored = deconvolve(observe(image, kernel.shape[0]), kernel)
-    seconds = time.process_time() - started
-    text = decode(restored) if decode else None
-    if decode and text is None:
-        text = decode(found[-1].image)
+    final = time.process_time() - started
+    text = read(restored)
+    if text is None:
+        text = read(found[-1].image)
         restored = restored if text is None else found[-1].image
-    return _result(found, route, image=restored, text=text, final=seconds)
+    return _result(found, route, read, image=restored, text=text, final=final, **seconds)
 
 
-def _result(found: Sequence[Scale], route: str, *, image: Image, text: str | None, **seconds: float) -> Restored:
+def _result(
+    found: Sequence[Scale], route: str, read: _Reader, *, image: Image, text: str | None, **seconds: float
+) -> Restored:
     steps = {f"scale {scale.latent.shape[0]}": scale.seconds for scale in found}
     return Restored(
         image=image,
@@ -190,5 +222,5 @@ def _result(found: Sequence[Scale], route: str, *, image: Image, text: str | Non
         kernel=found[-1].full_kernel if found else None,
         text=text,
         scales=tuple(scale.index for scale in found),
-        seconds=steps | seconds,
+        seconds=steps | seconds | {"reading": read.seconds},
     )

@@ -3,12 +3,13 @@
 Thresholds belong to the readers that they were measured with and say which.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
-from qrestore.datasets.boundary import BoundarySet, boundary_rows
+from qrestore.datasets.boundary import BoundarySet, boundary_rows, refined_rows
 from qrestore.datasets.defocus import DRAWS_PER_UNREAD, Defocus, cells, defocus_capture, defocus_row, drawn_row
 from qrestore.datasets.dots import dot_side, true_dots
 from qrestore.datasets.drawing import draw_until
@@ -27,21 +28,24 @@ from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, DotSide, to_sites
 from qrestore.dots.readers import calibrate_thresholds, contrasts, evened
 from qrestore.evaluation.benchmark import pin_threads, recognise
-from qrestore.evaluation.blind_restorers import SCALES, cell_of
+from qrestore.evaluation.blind_restorers import SCALES
 from qrestore.evaluation.dot_readers import SEEN, deblurred
 from qrestore.evaluation.dot_readers import THRESHOLDS as DOT_THRESHOLDS
+from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import WIENER, wiener_true
-from qrestore.evaluation.scale_calibration import agreement, calibrated, scale_run
+from qrestore.evaluation.scale_calibration import ScaleRun, agreement, calibrated, scale_run
 from qrestore.evaluation.timing import write_times
 from qrestore.files import digest, write_json
 from qrestore.pictures import open_colour, open_grey
+from qrestore.reading.decoders import decoders
 from qrestore.restoration import sharpness
-from qrestore.restoration.calibration import boundary, recognition_threshold
+from qrestore.restoration.calibration import Boundary, boundary, recognition_threshold
 from qrestore.restoration.scales import PAN
 from qrestore.stages import METRICS, MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers, same_text
 from qrestore.symbol.geometry import Level
 
+REMEMBERED = Path(".work/calibrate")
 DOTS_VALIDATION = SYNTHETIC / "dots" / "validation.parquet"
 MOTION_VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
 
@@ -83,7 +87,8 @@ def main() -> None:
     seed = load_section(PARAMS, "synthesis.seed", int)
     names = list(require_readers())
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor:
-        scales, seconds = _scales(settings.scales, defocus, seed, names, executor)
+        with remembered(scale_run, REMEMBERED) as run_once:
+            scales, seconds = _scales(settings.scales, defocus, seed, run_once, executor)
         thresholds = _thresholds(settings.boundary, defocus, seed, names, executor)
         bound = {
             "defocus": _choose(
@@ -110,20 +115,22 @@ def _thresholds(
     settings: BoundarySet, defocus: Defocus, seed: int, names: list[str], executor: Executor
 ) -> dict[str, Any]:
     rows = list(boundary_rows(settings, defocus, seed))
-    sighted = executor.map(partial(_sight, side_px=defocus.side_px), rows, chunksize=16)
-    sights = list(tqdm(sighted, total=len(rows), desc="boundary set", unit="image", leave=False))
+    sights = _sights(rows, defocus.side_px, executor, "boundary set")
+    images = len(rows)
     cells: dict[str, dict[str, Any]] = {}
     for (level, version), group in groupby(
         zip(rows, sights, strict=True), key=lambda pair: (pair[0].level, pair[0].symbol_version)
     ):
         pairs = list(group)
-        radii = [row.defocus_radius_px or 0.0 for row, _ in pairs]
-        read = {name: [name in found for _, (_, found) in pairs] for name in names}
-        read["any"] = [bool(found) for _, (_, found) in pairs]
-        threshold = recognition_threshold([value for _, (value, _) in pairs], read["any"])
+        threshold = recognition_threshold([value for _, (value, _) in pairs], [bool(found) for _, (_, found) in pairs])
+        low, high = _doubtful(_boundaries(pairs, names).values(), settings)
+        nearer = list(refined_rows(settings, defocus, seed, version, level, low, high))
+        seen = _sights(nearer, defocus.side_px, executor, f"boundary of version {version}, level {level}")
+        images += len(nearer)
+        pairs += zip(nearer, seen, strict=True)
         cells.setdefault(str(level), {})[str(version)] = {
             "recognition_threshold": None if threshold is None else _rounded(asdict(threshold)),
-            "boundary": {name: _rounded(asdict(boundary(radii, flags))) for name, flags in read.items()},
+            "boundary": {name: _rounded(asdict(found)) for name, found in _boundaries(pairs, names).items()},
         }
     versions = cells.pop("H")
     if all(version["recognition_threshold"] is None for version in versions.values()):
@@ -136,14 +143,38 @@ def _thresholds(
         "readers": names,
         "level": "H",
         "chosen_on": digest(recipe),
-        "images": len(rows),
+        "images": images,
         "versions": versions,
         "other_levels": cells,
     }
 
 
+Sight = tuple[float, list[str]]
+"""Sharpness of a picture, and the readers that read it right."""
+
+
+def _sights(rows: Sequence[Row], side_px: int, executor: Executor, name: str) -> list[Sight]:
+    found = executor.map(partial(_sight, side_px=side_px), rows, chunksize=16)
+    return list(tqdm(found, total=len(rows), desc=name, unit="image", leave=False))
+
+
+def _boundaries(pairs: Sequence[tuple[Row, Sight]], names: Sequence[str]) -> dict[str, Boundary]:
+    """Find the boundary of each reader, and of all together as `any`."""
+    radii = [row.defocus_radius_px or 0.0 for row, _ in pairs]
+    found = {name: boundary(radii, [name in readers for _, (_, readers) in pairs]) for name in names}
+    return {**found, "any": boundary(radii, [bool(readers) for _, (_, readers) in pairs])}
+
+
+def _doubtful(boundaries: Iterable[Boundary], settings: BoundarySet) -> tuple[float, float]:
+    """Radii between which some reader missed one picture and read another, a step of the set wider on either side."""
+    low, high = settings.radius_px
+    step = (high - low) / (settings.images_per_version - 1)
+    ends = [end for one in boundaries for end in (one.first_miss_px, one.last_success_px) if end is not None]
+    return min(ends) - step, max(ends) + step
+
+
 def _scales(
-    settings: ScaleCalibration, defocus: Defocus, seed: int, names: list[str], executor: Executor
+    settings: ScaleCalibration, defocus: Defocus, seed: int, run_through: Callable[[Row], ScaleRun], executor: Executor
 ) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """When deblurring may stop, by level and version; and the seconds that stopping takes, by p."""
     levels: dict[str, dict[str, Any]] = {}
@@ -158,20 +189,22 @@ def _scales(
         drawn = draw_until(draw, lambda row: not row.readable, wanted, DRAWS_PER_UNREAD * wanted, executor, name)
         rows = [row for row in drawn if not row.readable]
         captures += [digest(row.capture) for row in rows]
-        runs = list(tqdm(executor.map(scale_run, rows), total=len(rows), desc=name, unit="image", leave=False))
-        facts, sweeps = calibrated(runs)
+        runs = list(tqdm(executor.map(run_through, rows), total=len(rows), desc=name, unit="image", leave=False))
+        try:
+            facts, sweeps = calibrated(runs)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         if cell.level != "H":
-            at_h = cell_of({"levels": levels}, cell.symbol_version, "H")["scales"]
+            at_h = levels["H"][str(cell.symbol_version)]["scales"]
             facts["agreement_with_level_h"] = agreement(runs, [scale and scale["tenengrad"] for scale in at_h])
         levels.setdefault(cell.level, {})[str(cell.symbol_version)] = _rounded(facts)
         for p, one in enumerate(sweeps):
-            seconds[f"v{cell.symbol_version}-{cell.level.lower()}.p{p}"] = [one.seconds]
-    recipe = {"definition": sharpness.DEFINITION, "readers": names, "settings": asdict(PAN)}
+            seconds[f"v{cell.symbol_version}-{cell.level.lower()}.p{p}"] = list(one.seconds)
+    recipe = {"definition": sharpness.DEFINITION, "readers": list(decoders()), "settings": asdict(PAN)}
     return {**recipe, "chosen_on": digest(captures), "images": len(captures), "levels": levels}, seconds
 
 
-def _sight(row: Row, side_px: int) -> tuple[float, list[str]]:
-    """Sharpness of a boundary picture, and the readers that read it right."""
+def _sight(row: Row, side_px: int) -> Sight:
     picture = defocus_capture(row, side_px)
     found = [
         name
@@ -249,7 +282,7 @@ def _dot_contrasts(row: Row, candidates: Sequence[float]) -> dict[str, NDArray[A
 def _rounded(value: Any, digits: int = 4) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(inner, digits) for name, inner in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_rounded(each, digits) for each in value]
     return round(value, digits) if isinstance(value, float) else value
 

@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from qrestore.datasets.defocus import POOLED_VERSIONS
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName, Row
 from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
+from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import DEBLURRER, SLOW
 from qrestore.evaluation.summary import totals
 from qrestore.evaluation.timing import write_times
@@ -24,6 +26,7 @@ from qrestore.stages import METRICS, MODELS, PARAMS, SCANNED, SYNTHETIC, THRESHO
 from qrestore.symbol.decode import require_readers
 
 TIMING = METRICS / "timing.json"
+REMEMBERED = Path(".work/evaluate")
 
 WEIGHTS: dict[DataName, tuple[str, ...]] = {"motion": (DEBLURRER,), "dots": ("lmmse-2px", "lmmse-1px")}
 """Models that are measured on a data set."""
@@ -45,11 +48,15 @@ def main(data: DataName) -> None:
     path = SCANNED if data == "scanned" else SYNTHETIC / data / "test.parquet"
     rows = list(read_index(path))
     jobs = list(tasks(rows, data, MODELS, _slow(load_section(PARAMS, f"evaluation.{data}", Evaluation), rows)))
+    learned = [path for path in MODELS.rglob("*") if path.suffix == ".safetensors" or path.parent.name == "thresholds"]
     results: list[Result] = []
     seconds: dict[str, list[float]] = {}
     beside_pan: dict[str, list[tuple[float, float]]] = {}
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor:
-        measured = executor.map(measure, jobs, chunksize=1)
+    with (
+        remembered(measure, REMEMBERED / data, learned) as measure_once,
+        ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor,
+    ):
+        measured = executor.map(measure_once, jobs, chunksize=1)
         for found in tqdm(measured, total=len(rows), desc=f"evaluate {data}", unit="image"):
             pan = next((taken for result, taken in found if result.restorer == "pan"), None)
             for result, taken in found:
@@ -72,6 +79,8 @@ def main(data: DataName) -> None:
 
 
 def _slow(settings: Evaluation, rows: list[Row]) -> dict[str, dict[str, int]]:
+    if unknown := sorted({*settings.per_version, *settings.per_subset} - {*SLOW}):
+        raise ValueError(f"{PARAMS}: evaluation names {', '.join(unknown)}; known are {', '.join(SLOW)}")
     subsets = list(dict.fromkeys(row.subset for row in rows))
     printed = {f"v{version}" for version in POOLED_VERSIONS}
     return {
