@@ -68,6 +68,7 @@ evidence: $(READY) ## measure every table and figure again, with the shipped mod
 	@qrestore report
 	@python -m benchmarks.readme
 	@python -m benchmarks.deblurring
+	@python -m benchmarks.speed
 	@python -m benchmarks.before_after
 	@git --no-pager diff --stat -- models data/reports
 

@@ -6,16 +6,9 @@ Writes the tables of docs/deblurring.md and the pictures beside it. Recognition 
 `models/metrics/` and `models/thresholds/`; the pictures scale by scale are worked out here.
 """
 
-import os
-import platform
 import sys
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from itertools import pairwise
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -26,22 +19,18 @@ from benchmarks.readme import ROOT, put, rate
 from qrestore.arrays import from_uint8
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
-from qrestore.evaluation.benchmark import Result, pin_threads, read_results
+from qrestore.evaluation.benchmark import Result, read_results
 from qrestore.evaluation.blind_restorers import SCALES
 from qrestore.evaluation.restorers import RESTORERS, SLOW, restorer
-from qrestore.files import read_json, whole, write_json
+from qrestore.files import read_json, whole
 from qrestore.pictures import open_grey
-from qrestore.reading.deblur import deblur, prepare
 from qrestore.report.figures import COLOURS
 from qrestore.restoration.scales import scales
 from qrestore.symbol.render import render_at
 
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
 
-HERE = Path(__file__).parent
 DOCS = ROOT / "docs"
-RATED = 100
-"""Pictures of a row whose rate is taken."""
 PAGE = DOCS / "deblurring.md"
 MODELS = ROOT / "models"
 VERSIONS = tuple(f"v{version}" for version in range(1, 11))
@@ -68,9 +57,6 @@ def main() -> int:
     rows = _first_unread()
     _save("deblurring-scales.png", _scale_by_scale(rows))
     _save("deblurring-methods.png", _side_by_side(rows))
-    rates = {"date": datetime.now(UTC).date().isoformat(), "machine": _machine(), "rates": _rates()}
-    write_json(HERE / "deblurring.json", rates)
-    put("rates", rates_table(rates), PAGE)
     return 0
 
 
@@ -105,8 +91,9 @@ def times(timing: dict[str, float]) -> str:
 
 
 def thresholds(control: dict[str, Any]) -> str:
-    """Tables 1 and 2: Q by version and scale, AUC with 95 %, and the mean over scales."""
-    lines = [f"| level, version | {' | '.join(f'{side} px' for side in SIDES)} | mean |", "|---" * 8 + "|"]
+    """Tables 1 and 2: Q by version and scale, AUC with 95 %, the mean over scales, and how far level H would do."""
+    head = [*(f"{side} px" for side in SIDES), "mean", "decides as level H's"]
+    lines = [f"| level, version | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for level, versions in control["levels"].items():
         for version, cell in versions.items():
             cells = [
@@ -115,7 +102,9 @@ def thresholds(control: dict[str, Any]) -> str:
                 else f"{one['tenengrad']:.2f} ({one['auc']:.2f}, {one['auc_low']:.2f}-{one['auc_high']:.2f})"
                 for one in cell["scales"]
             ]
-            lines.append(f"| {level}, {version} | {' | '.join(cells)} | {cell['mean_tenengrad']:.2f} |")
+            agreement = f"{100 * cell['agreement_with_level_h']:.0f} %" if "agreement_with_level_h" in cell else "-"
+            cells += [f"{cell['mean_tenengrad']:.2f}", agreement]
+            lines.append(f"| {level}, {version} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -126,51 +115,11 @@ def skipped(control: dict[str, Any], timing: dict[str, float]) -> str:
         for version, cell in versions.items():
             cells = []
             for p, one in enumerate(cell["by_skipped_scales"]):
-                taken = timing.get(
-                    f"calibration.v{version}-{level.lower()}.p{p}.restoration_seconds.mean", float("nan")
-                )
+                taken = timing[f"calibration.v{version}-{level.lower()}.p{p}.restoration_seconds.mean"]
                 cells.append(f"{100 * one['recognition_rate']:.0f} %, {1000 * taken:.0f} ms")
             ends = f"{100 * cell['all_scales']:.0f} %", f"{cell['skipped_scales']}"
             lines.append(f"| {level}, {version} | {ends[0]} | {' | '.join(cells)} | {ends[1]} |")
     return "\n".join(lines)
-
-
-def rates_table(measured: dict[str, Any]) -> str:
-    """Pictures a second of the chain, by workers."""
-    lines = [f"| {measured['date']}, {measured['machine']} | pictures a second |", "|---|---|"]
-    lines += [f"| `deblur`, {name} | {speed:.1f} |" for name, speed in measured["rates"].items()]
-    return "\n".join(lines)
-
-
-def _rates() -> dict[str, float]:
-    """Wall time of the chain over the first unread pictures of a row, transforms set up."""
-    wanted = {"out of focus": PRINTED, "shake": ("shake",), "uneven": ("uneven",)}
-    rows = [row for row in read_index(ROOT / "data/synthetic/defocus/test.parquet") if not row.readable]
-    found = {}
-    for label, subsets in wanted.items():
-        count = RATED // len(subsets)
-        chosen = [row for subset in subsets for row in [row for row in rows if row.subset == subset][:count]]
-        for workers in range(1, (os.cpu_count() or 1) + 1):
-            with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready) as executor:
-                list(executor.map(_deblurred, chosen[: 8 * workers]))  # every worker is there and set up
-                start = time.perf_counter()
-                list(executor.map(_deblurred, chosen))
-                seconds = time.perf_counter() - start
-            found[f"{label}, {workers} worker{'s' if workers > 1 else ''}"] = round(len(chosen) / seconds, 2)
-    return found
-
-
-def _ready() -> None:
-    pin_threads()
-    prepare()
-
-
-def _deblurred(row: Row) -> str | None:
-    return deblur(from_uint8(open_grey(row.capture))).text
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, one thread a worker"
 
 
 def _curves(results: Sequence[Result]) -> Figure:

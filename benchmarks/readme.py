@@ -21,7 +21,7 @@ def put(name: str, table: str, page: Path = README) -> None:
 
 
 def figures(summary: dict[str, float | None]) -> str:
-    """Synthetic test data: as captured, bound, ours, and what the paper says of itself."""
+    """Synthetic test data: as captured, reference, ours, and what the paper says of itself."""
     lines = [
         "| test data | images | as captured | Wiener told the true blur | our network | the paper's own figure |",
         "|---|---|---|---|---|---|",
@@ -77,7 +77,7 @@ def rate(summary: dict[str, float | None], key: str, unit: str = "") -> str:
 
 
 def dots(summary: dict[str, float | None]) -> str:
-    """Dots: thresholding, the bound, the shipped reader, and what the paper says of itself."""
+    """Dots: thresholding, the reference, the shipped reader, and what the paper says of itself."""
     said = {"hard-2px": "6.34e-4 direct, 7.87e-4 carrier", "one-1px": "2.68e-3 direct, 5.63e-3 carrier"}
     readers = ("threshold", "threshold_registered", "wiener", "lmmse")
     lines = [

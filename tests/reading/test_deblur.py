@@ -5,7 +5,8 @@ import pytest
 
 from qrestore.arrays import to_uint8
 from qrestore.optics import capture, psf
-from qrestore.reading.deblur import SIDE_PX, deblur, decode_any, squared, started
+from qrestore.reading.deblur import deblur, decode_any, squared, started
+from qrestore.restoration.spectrum import SIDE_PX
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
 

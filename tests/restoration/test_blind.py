@@ -154,6 +154,10 @@ def test_blind_asks_twice_a_scale_and_hands_back_what_it_has():
     assert (restored.text, restored.scales, reader.asked) == (None, (0, 1, 2, 3), 8)
 
 
+def test_blind_begins_no_scale_beyond_its_budget():
+    assert blind(BLURRED, never, disk(3.5), QUICK, budget_s=0).scales == (0,)
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [

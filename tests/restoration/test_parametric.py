@@ -12,7 +12,7 @@ from qrestore.optics import psf
 from qrestore.optics.capture import blur
 from qrestore.reading.decoders import rungs
 from qrestore.reading.spectra import symbol_spectrum
-from qrestore.restoration.parametric import parametric, radius_estimate, rank
+from qrestore.restoration.parametric import parametric, radius_estimate
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
@@ -160,14 +160,13 @@ def test_light_on_dark_is_not_read_and_does_no_harm() -> None:
     assert found.text is None and np.isfinite(found.image).all()
 
 
-def test_rank_gives_kernels_in_pixels_of_the_picture() -> None:
+def test_kernel_and_its_name_are_in_pixels_of_the_picture() -> None:
     image = cv2.resize(seen(psf.motion(20, 35)), (150, 150), interpolation=cv2.INTER_AREA)
-    name, kernel = rank(image, symbol_spectrum())[0]
-    family, length, _, angle, _ = name.split()
+    found = parametric(image, rungs(), symbol_spectrum(), budget_s=5)
+    _, family, length, _, angle, _ = found.route.split()
     assert family == "motion" and float(length) == pytest.approx(10, abs=0.6)
     assert float(angle) == pytest.approx(35, abs=7.5)
-    assert kernel.shape[0] <= 13 and kernel.sum() == pytest.approx(1, abs=1e-5)
-    assert len(rank(image, symbol_spectrum(), 3)) == 3
+    assert found.kernel is not None and found.kernel.shape[0] <= 13
 
 
 def test_refuses_bad_input() -> None:
@@ -181,4 +180,4 @@ def test_refuses_bad_input() -> None:
     with pytest.raises(ValueError, match="grey and square"):
         radius_estimate(np.ones((300, 301)))
     with pytest.raises(ValueError, match="side 20 px"):
-        rank(np.ones((20, 20)), symbol_spectrum())
+        radius_estimate(np.ones((20, 20)))

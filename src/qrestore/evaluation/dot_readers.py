@@ -1,6 +1,6 @@
 """Dot readers as they are measured, under one signature: (capture, its row) -> soft values of the sites.
 
-Only `wiener` looks at the row for more than version and dot size: it is the bound that knows the blur.
+Only `wiener` looks at the row for more than version and dot size: it is the reference that knows the blur.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ DOT_READERS = ("binarised", "adaptive", "threshold", "threshold_registered", "wi
 """`binarised`, `adaptive` and `threshold` see the capture resized, as one would try first; the others registered."""
 
 THRESHOLDS = "thresholds/dots.json"
-"""Below the models' folder: thresholds and the bound's ratio by dot size, chosen on validation codes."""
+"""Below the models' folder: thresholds and the ratio of the reference by dot size, chosen on validation codes."""
 
 
 def resized(image: Image, row: Row) -> Image:

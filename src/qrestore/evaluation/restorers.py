@@ -37,7 +37,7 @@ SLOW = ("pan", "tenengrad", "decode_each_scale", "pmp", "epll")
 DEBLURRER = "qr-deblurrer"
 
 WIENER = "thresholds/wiener.json"
-"""Below the models' folder: the noise-to-signal ratio of the bound, by data set, chosen on validation pictures."""
+"""Below the models' folder: the noise-to-signal ratio of `wiener_true`, by data set, chosen on validation pictures."""
 
 
 def grey(image: Image) -> NDArray[np.float64]:

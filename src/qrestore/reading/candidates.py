@@ -128,7 +128,7 @@ def search(
             edges = on_edges(work.fine, Lattice(known.side, begin).resized(FINE_PX / COARSE_PX))
         lattice = edges.resized(COARSE_PX / FINE_PX)
         template = draw_template(known.expected, lattice, COARSE_PX)
-        fit = fit_kernel(work.narrow, *template, start, rounds=1, thin=True)
+        fit = fit_kernel(work.narrow, *template, start, thin=True)
         found.append(Candidate(known, edges, GeometryFit(lattice, fit)))
         if fit.residual < EVEN and tries < _EARLY_TRIES:
             tries += 1

@@ -27,15 +27,12 @@ from qrestore.restoration.families import disk
 from qrestore.restoration.parametric import parametric, radius_estimate
 from qrestore.restoration.result import Restored
 from qrestore.restoration.sharpness import tenengrad
+from qrestore.restoration.spectrum import SIDE_PX
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
 
 BUDGET_S = 0.3
 """CPU seconds after which no further route begins."""
-
-
-SIDE_PX = 300
-"""Side that pictures are normalised to ([fast-deblur] 5)."""
 
 
 def squared(picture: Grey8) -> Image:
@@ -68,9 +65,9 @@ def decode_clean(image: Image) -> str | None:
     return next((decode(image) for decode in rungs()), None)
 
 
-def started(image: Image) -> Restored:
+def started(image: Image, budget_s: float = np.inf) -> Restored:
     """Deblur blindly from a disk of the radius that the picture's spectrum tells."""
-    return blind(image, decode_any, disk(radius_estimate(image)))
+    return blind(image, decode_any, disk(radius_estimate(image)), budget_s=budget_s)
 
 
 def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float = BUDGET_S) -> Restored:
@@ -115,7 +112,7 @@ def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float =
             _prepare_spectra,
             lambda: parametric(image, rungs(), symbol_spectrum(), left(), slice(1, None)),
         ),
-        "blind": (rungs, lambda: started(image)),
+        "blind": (rungs, lambda: started(image, left())),
     }
     for name, (prepare_route, route) in routes.items():
         if tried and sum(seconds.values()) > budget_s:

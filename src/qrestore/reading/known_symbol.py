@@ -23,6 +23,7 @@ from qrestore.reading.symbol_routes import Success, at_once, routes
 from qrestore.restoration.fourier import Real
 from qrestore.restoration.known_region import KernelFit
 from qrestore.restoration.lattice import Corners, Lattice, draw, enlarge_kernel
+from qrestore.restoration.parametric import GAMMA
 from qrestore.restoration.result import Decode, Restored
 from qrestore.restoration.sharpness import tenengrad
 from qrestore.restoration.wiener import wiener
@@ -30,8 +31,6 @@ from qrestore.restoration.wiener import wiener
 _LEAST_SIDE_PX = 64
 _HOPELESS = 0.6
 """Residual above which no version explains the known region: there is no symbol, or none that can be read."""
-_GAMMA = 2.2
-"""Of a picture stored for screens, whose blur happened in linear light."""
 _NOISE_TO_SIGNAL = 0.01
 
 
@@ -82,7 +81,7 @@ def known_symbol(
     work, refined, success = found_in(image)
     is_linear = not refined
     if is_linear:
-        work, refined, success = found_in(image**_GAMMA)
+        work, refined, success = found_in(image**GAMMA)
     located = time.process_time()
     if not refined:
         return Restored(
@@ -92,7 +91,7 @@ def known_symbol(
             seconds={"locate": located - begin},
         )
     if success is None:
-        ways = routes(work, refined, None if is_linear else lambda: found_in(image**_GAMMA))
+        ways = routes(work, refined, None if is_linear else lambda: found_in(image**GAMMA))
         success = next((found for found in ways if found is not None), None)
     seconds = {"locate": located - begin, "read": time.process_time() - located}
     if success is None:

@@ -20,6 +20,7 @@ _LEAST_SHARE = 0.25
 _LEVEL = 0.5
 """Darkness at an edge, of the largest inside, which is that of the 3 x 3 core: blur leaves it nearly whole."""
 _OUTSIDE, _INSIDE, _STEP = -4.0, 3.5, 0.125
+_PASSES = 3
 _ACROSS = np.arange(_OUTSIDE, _INSIDE + _STEP / 2, _STEP)
 _FIRST_INSIDE = round(-_OUTSIDE / _STEP)
 _ALONG = np.linspace(2, 5, 7)
@@ -49,7 +50,7 @@ def dark_part(dark: Real) -> Corners | None:
     return np.stack([first, second, second + fourth - first, fourth])
 
 
-def on_edges(dark: Real, lattice: Lattice, passes: int = 3) -> Lattice:
+def on_edges(dark: Real, lattice: Lattice) -> Lattice:
     """Move a lattice onto the outer edges of the finder patterns, the fourth corner by parallelogram.
 
     Parameters
@@ -58,7 +59,7 @@ def on_edges(dark: Real, lattice: Lattice, passes: int = 3) -> Lattice:
     lattice : near the symbol, within two or three modules, in px of `dark`.
     """
     lines = _profile_places(lattice.side)
-    for _ in range(passes):
+    for _ in range(_PASSES):
         homography = lattice.homography()
         at = homography @ lines
         at = (at[:2] / at[2]).astype(np.float32).reshape(2, 6 * len(_ALONG), -1)

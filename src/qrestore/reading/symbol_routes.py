@@ -90,7 +90,7 @@ def at_once(work: Work, candidate: Candidate, gains: tuple[float, ...] = _GAINS)
             break
         expected = np.clip((modules - 0.5) * gain + 0.5, 0, 1)
         drawn = padded(draw(expected, found.lattice, COARSE_PX))
-        fit = fit_kernel(work.narrow, drawn, np.zeros_like(drawn), kernel, rounds=1)
+        fit = fit_kernel(work.narrow, drawn, np.zeros_like(drawn), kernel)
         if not fit.kernel.any():
             break
         kernel = fit.kernel
@@ -108,7 +108,7 @@ def _finer(work: Work, candidate: Candidate) -> Success | None:
         return None
     support = cv2.dilate(np.asarray(start > 0.02 * start.max(), np.uint8), np.ones((3, 3), np.uint8)) > 0
     template = draw_template(known.expected, lattice, FINE_PX)
-    fit = fit_kernel(work.wide, *template, start, support=np.asarray(support, np.bool_), rounds=1)
+    fit = fit_kernel(work.wide, *template, start, support=np.asarray(support, np.bool_))
     if not fit.kernel.any():
         return None
     model = module_model(lattice, work.shape)

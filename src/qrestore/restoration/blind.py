@@ -119,7 +119,12 @@ def decode_each_scale(
 
 
 def blind(
-    image: Image, decode: Decode, start: NDArray[np.floating], settings: Blind = STARTED, noise_to_signal: float = 0.01
+    image: Image,
+    decode: Decode,
+    start: NDArray[np.floating],
+    settings: Blind = STARTED,
+    noise_to_signal: float = 0.01,
+    budget_s: float = np.inf,
 ) -> Restored:
     """Deblur from a kernel that is nearly right, reading after every scale (DEBLUR.md 8, route D).
 
@@ -130,12 +135,14 @@ def blind(
     start : first guess of the kernel, (odd, odd), in the picture's own pixels: a disk of the radius
         that the spectrum tells, say.
     noise_to_signal : of Wiener's filter.
+    budget_s : CPU seconds after which no further scale begins.
 
     Returns
     -------
     Its image is the one that was read; the finest latent image where none was, since a kernel that
     went wrong shows in it as much as in any.
     """
+    started = time.process_time()
     found = []
     upcoming = scales(image, settings, start)
     observed = observe(image, settings.largest_kernel)
@@ -147,10 +154,10 @@ def blind(
             restored = packed_wiener(observed, scale.full_kernel, noise_to_signal)
             text = read(restored)
         if text is not None:
+            return _result(found, "blind", read, image=restored, text=text)
+        if time.process_time() - started > budget_s:
             break
-    else:
-        restored = scale.image
-    return _result(found, "blind", read, image=restored, text=text)
+    return _result(found, "blind", read, image=found[-1].image, text=None)
 
 
 def is_sharp(upcoming: int, sharpness: float, limits: Sequence[float], skipped_scales: int) -> bool:

@@ -114,8 +114,8 @@ def scale_threshold(sharpness: ArrayLike, decodable: ArrayLike) -> ScaleThreshol
     return ScaleThreshold(float(lowest.mean()), value, low, high, good.size, bad.size)
 
 
-def auc_interval(value: float, positives: int, negatives: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of an AUC: the values of which it is z standard errors away (Newcombe 2006, method 5).
+def auc_interval(value: float, positives: int, negatives: int) -> tuple[float, float]:
+    """95 % interval of an AUC: the values of which it is 1.96 standard errors away (Newcombe 2006, method 5).
 
     Unlike the plain normal interval it does not shrink to nothing at 0 or 1.
     """
@@ -123,7 +123,7 @@ def auc_interval(value: float, positives: int, negatives: int, z: float = 1.96) 
     def excess(true: float) -> float:
         half = (positives + negatives) / 2 - 1
         variance = true * (1 - true) * (1 + half * (1 - true) / (2 - true) + half * true / (1 + true))
-        return float((value - true) ** 2 - z**2 * variance / (positives * negatives))
+        return float((value - true) ** 2 - 1.96**2 * variance / (positives * negatives))
 
     return _root(excess, 0.0, value), _root(excess, 1.0, value)
 

@@ -15,6 +15,11 @@ def conjugate_gradients(normal: Callable[[Real], Real], right: Real, start: Real
     normal : symmetric operator; where it turns out not to be positive, the steps end.
     right, start, mask : arrays of one shape; `mask` is 1 where x may differ from 0.
     count : most steps.
+
+    Notes
+    -----
+    `kernel` has its own, which ends at an absolute residual and sums otherwise: its blind path turns rounding
+    into other texts.
     """
     solution = start * mask
     left_over = mask * (right - normal(solution)) if solution.any() else mask * right

@@ -22,7 +22,7 @@ from qrestore.arrays import Image
 from qrestore.restoration.fourier import Real
 from qrestore.restoration.latent import observe
 from qrestore.restoration.result import Decode, Restored
-from qrestore.restoration.scales import PAN, Blind, scales
+from qrestore.restoration.scales import scales
 from qrestore.restoration.sharpness import tenengrad
 
 PATCH_SIDE = 8
@@ -131,9 +131,9 @@ def epll(
     )
 
 
-def blind_epll(image: Image, mixture: PatchMixture, decode: Decode | None = None, settings: Blind = PAN) -> Restored:
+def blind_epll(image: Image, mixture: PatchMixture, decode: Decode | None = None) -> Restored:
     """Restore blindly, with the kernel of Pan's path, as [fast-deblur] compares."""
-    *_, last = scales(image, settings)
+    *_, last = scales(image)
     return epll(image, mixture, last.kernel, decode)
 
 

@@ -124,7 +124,7 @@ def plan(height: int, width: int) -> Plan:
 
 
 def good_side(side: int) -> int:
-    """Smallest even side, at least this, that transforms quickly: 2^a 3^b 5^c with a >= 4 where sides are large.
+    """Smallest side, at least this, that transforms quickly: 2^a 3^b 5^c 7^d, a >= 3, or 4 where sides are large.
 
     Powers of two pay: 320 and 336 beat the 360 of `cv2.getOptimalDFTSize(330)` (design: DEBLUR.md 3).
     """

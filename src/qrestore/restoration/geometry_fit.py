@@ -65,7 +65,7 @@ def fit_lattice(
             lattice = lattice.moved(step)
             if np.abs(step).max() < _SETTLED_PX:
                 break
-        fit = fit_kernel(dark, *draw_template(expected, lattice, side_px), kernel, rounds=1)
+        fit = fit_kernel(dark, *draw_template(expected, lattice, side_px), kernel)
         current = GeometryFit(lattice, fit)
         if fit.residual < best.fit.residual:
             best = current

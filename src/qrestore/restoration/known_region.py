@@ -27,7 +27,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from qrestore.restoration.fourier import Packed, Real, plan
+from qrestore.restoration.fourier import Real, plan
+from qrestore.restoration.kernel import Gradient, gradient
 
 _CONTAMINATION = 0.03
 _RIDGE = 0.003
@@ -37,7 +38,6 @@ _LEAST_TAP = 0.02
 """Taps below this share of the largest are no part of the blur."""
 _LEAST_PART = 0.05
 """Connected parts of the kernel with less of its mass than this are noise."""
-_SMALL = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,6 @@ def fit_kernel(
     start: NDArray[np.floating],
     *,
     support: NDArray[np.bool_] | None = None,
-    rounds: int = 2,
     thin: bool = False,
 ) -> KernelFit:
     """Estimate the kernel.
@@ -72,9 +71,8 @@ def fit_kernel(
     ----------
     dark, template, unknown : d, T and U on one grid, zero-padded by half a kernel or more; (side, side) float32,
         side even.
-    start : (taps, taps) kernel that makes the first weights; its odd size is that of the result.
+    start : (taps, taps) kernel that makes the weights; its odd size is that of the result.
     support : (taps, taps), taps that may be above 0; None: all.
-    rounds : estimates, each with the weights that the one before makes; 1 or more.
     thin : whether every second pixel, as on a chess board, is enough: to compare templates in half the time.
 
     Returns
@@ -91,26 +89,18 @@ def fit_kernel(
     taps = start.shape[0]
     if start.shape != (taps, taps) or taps % 2 == 0 or taps > min(dark.shape):
         raise ValueError(f"kernel {start.shape} for {dark.shape}; expected square, odd, not larger")
-    unknown_spectrum = plan(*dark.shape).forward(unknown)
     free = np.ones((taps, taps), np.bool_) if support is None else support
-    gradients, data = _differences(template, taps // 2), _differences(dark, 0)
-    kernel = np.asarray(start, np.float32)
-    weights, residual = np.zeros_like(dark), 1.0
-    for number in range(rounds):
-        spread = kernel if number == 0 else np.asarray(cv2.dilate(kernel, _SMALL), np.float32)
-        weights = _weights(unknown_spectrum, spread)
-        if thin:
-            weights *= _chess_board(dark.shape)
-        kernel, residual = _weighted_fit(gradients, data, weights, free)
-        if not kernel.any():
-            break
+    weights = _weights(unknown, np.asarray(start, np.float32))
+    if thin:
+        weights *= _chess_board(dark.shape)
+    kernel, residual = _weighted_fit(gradient(template), gradient(dark), weights, free)
     return KernelFit(kernel, weights, residual)
 
 
-def _weights(unknown_spectrum: Packed, kernel: Real) -> Real:
-    transforms = plan(*unknown_spectrum.shape)
-    spectrum = transforms.forward(transforms.embed(kernel))
-    share = transforms.inverse(transforms.multiply(unknown_spectrum, spectrum)) / max(float(kernel.sum()), 1e-9)
+def _weights(unknown: Real, kernel: Real) -> Real:
+    transforms = plan(*unknown.shape)
+    mixed = transforms.multiply(transforms.forward(unknown), transforms.forward(transforms.embed(kernel)))
+    share = transforms.inverse(mixed) / max(float(kernel.sum()), 1e-9)
     weights = 1 / (1 + (share / _CONTAMINATION) ** 2)
     return np.asarray(weights * (weights > _LEAST_WEIGHT), np.float32)
 
@@ -120,22 +110,19 @@ def _chess_board(shape: tuple[int, int]) -> Real:
     return np.asarray(np.indices(shape).sum(0) % 2, np.float32)
 
 
-def _weighted_fit(
-    gradients: tuple[Real, Real], data: tuple[Real, Real], weights: Real, free: NDArray[np.bool_]
-) -> tuple[Real, float]:
+def _weighted_fit(gradients: Gradient, data: Gradient, weights: Real, free: NDArray[np.bool_]) -> tuple[Real, float]:
     taps = free.shape[0]
     # (T * k)(p) = sum k(i) T(p - i): windows of T round p hold the taps in reverse, so k is solved for reversed.
     turned = free[::-1, ::-1]
     normal = np.zeros((int(free.sum()),) * 2, np.float64)
     right = np.zeros(normal.shape[0], np.float64)
     total = 0.0
-    for gradient, values in zip(gradients, data, strict=True):
-        reached = cv2.dilate(np.asarray(gradient != 0, np.uint8), np.ones((taps, taps), np.uint8))
-        half = taps // 2
-        counting = weights * reached[half : half + weights.shape[0], half : half + weights.shape[1]]
+    for slopes, values in zip(gradients, data, strict=True):
+        counting = weights * cv2.dilate(np.asarray(slopes != 0, np.uint8), np.ones((taps, taps), np.uint8))
         rows, columns = np.nonzero(counting)
         roots = np.sqrt(counting[rows, columns])
-        patches = sliding_window_view(gradient, (taps, taps))[rows, columns]
+        wide = np.asarray(cv2.copyMakeBorder(slopes, *(taps // 2,) * 4, cv2.BORDER_CONSTANT, value=0), np.float32)
+        patches = sliding_window_view(wide, (taps, taps))[rows, columns]
         design = patches.reshape(rows.size, taps * taps) if turned.all() else patches[:, turned]
         design *= roots[:, None]
         normal += design.T @ design
@@ -203,17 +190,3 @@ def largest_parts(kernel: Real) -> Real:
     mass = np.bincount(labels.ravel(), kernel.ravel(), count)
     mass[0] = 0
     return np.asarray(kernel * (mass >= _LEAST_PART * mass.sum())[labels], np.float32)
-
-
-def _differences(picture: Real, border: int) -> tuple[Real, Real]:
-    """Forward differences along x and y, with a border of zeros."""
-    along_x, along_y = np.zeros_like(picture), np.zeros_like(picture)
-    np.subtract(picture[:, 1:], picture[:, :-1], out=along_x[:, :-1])
-    np.subtract(picture[1:], picture[:-1], out=along_y[:-1])
-    if border:
-        sides = (border,) * 4
-        along_x, along_y = (
-            np.asarray(cv2.copyMakeBorder(axis, *sides, cv2.BORDER_CONSTANT, value=0), np.float32)
-            for axis in (along_x, along_y)
-        )
-    return along_x, along_y

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from qrestore.arrays import Image
 from qrestore.restoration.fourier import Real, good_side
+from qrestore.restoration.pyramid import resampled
 
 Corners = NDArray[np.float64]
 """(4, 2) as (x, y) px, clockwise from the top left; pixel centres at integers."""
@@ -75,7 +76,8 @@ def darkness(grey: Image) -> Real:
 
     Notes
     -----
-    The plane takes a contrast ramp away (design: KNOWN-SYMBOL.md 3).
+    The plane takes a contrast ramp away (design: KNOWN-SYMBOL.md 3). It is fitted; that of `spectrum.darkness`
+    joins the means of the borders, and what has no ink is refused there. Figures were measured with each.
     """
     side = grey.shape[0]
     ring = max(2, round(_RING_SHARE * side))
@@ -161,14 +163,10 @@ def enlarge_kernel(kernel: NDArray[np.floating], factor: float) -> Real:
     -------
     Odd sides, large enough for all of it.
     """
-    half = kernel.shape[0] // 2
-    reach = int(np.ceil(half * factor))
-    side = 2 * reach + 1
-    map_back = np.array([[1 / factor, 0, half - reach / factor], [0, 1 / factor, half - reach / factor]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    large = cv2.warpAffine(np.asarray(kernel, np.float32), map_back, (side, side), flags=flags, borderValue=0)
+    reach = int(np.ceil(kernel.shape[0] // 2 * factor))
+    large = resampled(kernel, 2 * reach + 1, factor, cv2.INTER_LINEAR)
     mass = float(large.sum())
-    return np.asarray(large * (float(kernel.sum()) / mass), np.float32) if mass > 0 else np.asarray(large, np.float32)
+    return np.asarray(large * (float(kernel.sum()) / mass), np.float32) if mass > 0 else large
 
 
 _TAPS = np.arange(-2, 4)

@@ -103,8 +103,8 @@ def total_variation(observed: Observed, kernel: Real, variation: float) -> Real:
 def packed_wiener(observed: Observed, kernel: Real, noise_to_signal: float) -> Image:
     """Restore with Wiener's filter at the padded size: (height, width) float32 in [0, 1].
 
-    x = F^-1[ conj(F k) F y / (|F k|^2 + nsr (|F D|^2 + 0.05)) ]: the signal's power is taken to fall
-    as that of edges does (DEBLUR.md 6).
+    By the formula of `wiener` with nsr = noise_to_signal (|F D|^2 + 0.05): the signal's power is taken to
+    fall as that of edges does (DEBLUR.md 6).
     """
     transforms = observed.transforms
     otf = transforms.forward(transforms.embed(kernel))

@@ -3,7 +3,7 @@
 Nothing is iterated: the spectrum of the picture orders kernels of the families, one Wiener step undoes
 each, and the caller's readers judge. The first text ends it.
 
-x = F^-1[ conj(K) Y / (K^2 + nsr(f)) ],  nsr(f) = n (1 + (f / f0)^4)
+x = F^-1[ K Y / (K^2 + nsr(f)) ],  nsr(f) = n (1 + (f / f0)^4)    `wiener`, for a K that is real
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrestore.arrays import Image
-from qrestore.restoration.families import Kernel, Shape
+from qrestore.restoration.families import Shape
 from qrestore.restoration.fourier import Packed, Plan, good_side, plan
 from qrestore.restoration.result import Decode, Restored
 from qrestore.restoration.sharpness import tenengrad
@@ -49,7 +49,8 @@ _STRENGTHS = (1e-4, 3e-4)
 """The first serves nearly always, the second some noisy pictures."""
 _BANK_BEST = 8
 _SIGMAS_PX = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-_GAMMA = 2.2
+GAMMA = 2.2
+"""Of a picture stored for screens, whose blur happened in linear light."""
 _SECOND_LOOKS = 5
 """Pictures a round that the readers after the first are shown: one may cost as much as three kernels."""
 _CACHED_SIDE = 336
@@ -93,19 +94,6 @@ def radius_estimate(image: Image) -> float:
     The likeliest of 55 radii, in pixels of the picture: steps of 0.25 px from 2 to 15.5 px where its side is 300.
     """
     return float(radius_order(log_spectrum(darkness(image)[0]))[0] * image.shape[0] / SIDE_PX)
-
-
-def rank(image: Image, symbol_spectrum: LogSpectrum, count: int = _BANK_BEST) -> list[tuple[str, Kernel]]:
-    """Name the kernels, of motion, ellipse, annulus and disk, that explain a picture's spectrum best, best first.
-
-    Parameters
-    ----------
-    image : (side, side) grey; see `darkness` for what is refused.
-    symbol_spectrum : mean log spectrum of sharp symbols, as `log_spectrum` lays it out.
-    """
-    scale = image.shape[0] / SIDE_PX
-    shapes = [shape.scaled(scale) for shape in bank_order(log_spectrum(darkness(image)[0]), symbol_spectrum, count)]
-    return [(shape.name, shape.kernel()) for shape in shapes]
 
 
 def parametric(
@@ -181,7 +169,7 @@ def _likely(view: _View, radii: list[Shape], symbol_spectrum: LogSpectrum) -> It
 
 def _gamma_encoded(view: _View, symbol_spectrum: LogSpectrum) -> Iterator[_Candidate]:
     linear = _view(_linear_light(view))
-    note = f", light of gamma {_GAMMA}"
+    note = f", light of gamma {GAMMA}"
     nearest = [Shape("disk", (radius_px,)) for radius_px in radius_order(linear.spectrum)[:3]]
     best = bank_order(linear.spectrum, symbol_spectrum, _BANK_BEST)
     yield from (_Candidate(linear, shape, _STRENGTHS[0], note) for shape in (*nearest, *best))
@@ -198,8 +186,8 @@ def _view(image: Image) -> _View:
 
 
 def _linear_light(view: _View) -> NDArray[np.float32]:
-    """Undo a gamma of 2.2 under even light of 1; contrast does not fall."""
-    return np.asarray(np.clip(1 - view.ink / np.float32(view.brightest), 0, 1) ** np.float32(_GAMMA), np.float32)
+    """Undo `GAMMA` under even light of 1; contrast does not fall."""
+    return np.asarray(np.clip(1 - view.ink / np.float32(view.brightest), 0, 1) ** np.float32(GAMMA), np.float32)
 
 
 def _restore(candidate: _Candidate) -> NDArray[np.float32]:

@@ -106,13 +106,20 @@ def enlarge_kernel(kernel: Real, side: int, factor: float = 1 / RATIO) -> Real:
     -------
     (side, side) float32 >= 0, sums to 1.
     """
-    step = 1 / factor
-    first = kernel.shape[0] // 2 - side // 2 * step
-    across = np.array([[step, 0, first], [0, step, first]])
-    wide = cv2.warpAffine(
-        kernel, across, (side, side), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
-    )
-    return _normalised(np.asarray(wide, np.float32))
+    return _normalised(resampled(kernel, side, factor, cv2.INTER_CUBIC))
+
+
+def resampled(kernel: NDArray[np.floating], side: int, factor: float, method: int) -> Real:
+    """Sample a centred kernel `factor` times as finely about its middle: (side, side) float32, its sum not kept.
+
+    Parameters
+    ----------
+    method : OpenCV's name of an interpolation.
+    """
+    first = kernel.shape[0] // 2 - side // 2 / factor
+    to_kernel = np.array([[1 / factor, 0, first], [0, 1 / factor, first]])
+    fine = cv2.warpAffine(np.asarray(kernel, np.float32), to_kernel, (side, side), flags=method | cv2.WARP_INVERSE_MAP)
+    return np.asarray(fine, np.float32)
 
 
 def shrink_kernel(kernel: NDArray[np.floating], side: int, ratio: float) -> Real:

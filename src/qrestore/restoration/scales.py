@@ -147,7 +147,7 @@ def scales(image: Image, settings: Blind = PAN, start: NDArray[np.floating] | No
     The weight of the prior and the threshold of the gradients fall from estimate to estimate and are
     carried across scales, as Pan has it.
     """
-    picture = _checked(image, settings)
+    picture = checked(image, settings)
     if start is not None and not _is_kernel(start):
         raise ValueError(
             f"start {start.shape} of sum {start.sum():g}; expected an odd square, none below 0, sum above 0"
@@ -192,7 +192,8 @@ def _first_kernel(level: Level, start: NDArray[np.floating] | None) -> Real:
     return shrink_kernel(start, level.kernel_side, level.ratio)
 
 
-def _checked(image: Image, settings: Blind) -> Real:
+def checked(image: Image, settings: Blind) -> Real:
+    """Make a picture float32; raises ValueError as `scales` does for one that cannot be deblurred."""
     check_image(image)
     if image.ndim != 2 or image.shape[0] != image.shape[1]:
         raise ValueError(f"image {image.shape}; expected a grey square, (side, side)")

@@ -23,7 +23,7 @@ from qrestore.restoration.families import Kernel, Shape, disk
 from qrestore.restoration.fourier import plan
 
 SIDE_PX = 300
-"""Side at which spectra are read, that of [fast-deblur]; radii and lengths of the tables below are its pixels."""
+"""Side of a picture that [fast-deblur] 5 normalises to: spectra are read at it, the tables' lengths are its pixels."""
 TRANSFORM = 320
 REACH = 81
 LogSpectrum = NDArray[np.float32]

@@ -55,7 +55,7 @@ class RadiusPlane:
 
 @lru_cache(maxsize=64)
 def disk_kernel(radius_px: float) -> NDArray[np.float32]:
-    """Even disk of sum 1, odd sides: the share of each pixel's 8 x 8 points inside."""
+    """Even disk of sum 1, odd sides: the share of each pixel's 8 x 8 points inside, coarser than `families.disk`."""
     half = int(np.ceil(radius_px))
     fine = (np.arange((2 * half + 1) * _SUBSAMPLES) + 0.5) / _SUBSAMPLES - half - 0.5
     inside = (fine[:, None] ** 2 + fine[None, :] ** 2 <= radius_px**2).astype(np.float32)

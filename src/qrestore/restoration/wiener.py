@@ -1,4 +1,15 @@
-"""Non-blind deconvolution with a known kernel: the bound that blind methods are measured against."""
+"""Wiener's filter: non-blind deconvolution with a known kernel, the reference that blind methods are measured against.
+
+x = F^-1[ conj(K) Y / (|K|^2 + nsr) ]
+
+| where | nsr, noise to signal power at frequency f | reals, border |
+|---|---|---|
+| here | one number: nothing is supposed of the signal | 64 bit, its edge repeated |
+| `nonblind.packed_wiener` | n (power of D + 0.05): the signal's falls as that of edges does | 32 bit, joined smoothly |
+| `parametric` | n (1 + (f / f0)^4): modules fade beyond f0; K is real | 32 bit, darkness, 0 on paper |
+
+The other two try one kernel after the other on a picture that is transformed once.
+"""
 
 import cv2
 import numpy as np
@@ -9,8 +20,6 @@ from qrestore.arrays import Image
 
 def wiener(blurred: Image, kernel: NDArray[np.float64], noise_to_signal: float) -> NDArray[np.float64]:
     """Restore with a known kernel.
-
-    x = F^-1[ conj(K) Y / (|K|^2 + nsr) ]
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ Ratios = Annotated[tuple[Annotated[float, Gt(0)], ...], Len(1)]
 
 @dataclass(frozen=True)
 class DotsCalibration:
-    """Validation carriers a dot size, and candidates for the ratio of the bound."""
+    """Validation carriers a dot size, and candidates for the ratio of the reference."""
 
     images: Annotated[int, Gt(0)]
     noise_to_signal: Ratios
@@ -90,7 +90,7 @@ def main() -> None:
         with remembered(scale_run, REMEMBERED) as run_once:
             scales, seconds = _scales(settings.scales, defocus, seed, run_once, executor)
         thresholds = _thresholds(settings.boundary, defocus, seed, names, executor)
-        bound = {
+        reference = {
             "defocus": _choose(
                 settings.noise_to_signal,
                 [defocus_row(defocus, seed, "validation", item) for item in range(settings.defocus_images)],
@@ -108,7 +108,7 @@ def main() -> None:
     write_json(THRESHOLDS, thresholds)
     write_json(MODELS / SCALES, scales)
     write_json(MODELS / DOT_THRESHOLDS, dots)
-    write_json(MODELS / WIENER, bound)
+    write_json(MODELS / WIENER, reference)
 
 
 def _thresholds(
@@ -244,7 +244,7 @@ def _dot_rows(dot_side_px: DotSide, count: int) -> list[Row]:
 
 
 def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Executor) -> dict[str, Any]:
-    """Choose the thresholds of every calibrated reader, and the bound's ratio, by the fewest wrong sites."""
+    """Choose the thresholds of every calibrated reader, and the ratio of the reference, by the fewest wrong sites."""
     size = f"{rows[0].dot_side_px} px"
     measured = executor.map(partial(_dot_contrasts, candidates=candidates), rows, chunksize=4)
     codes = list(tqdm(measured, total=len(rows), desc=f"thresholds, {size}", unit="image", leave=False))
@@ -268,7 +268,7 @@ def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Exe
 
 
 def _dot_contrasts(row: Row, candidates: Sequence[float]) -> dict[str, NDArray[Any]]:
-    """What each calibrated reader measures at the used sites of a carrier, with the truth; the bound by ratio."""
+    """What each calibrated reader measures at the used sites of a carrier, with the truth; the reference by ratio."""
     capture, matrix, size = from_uint8(open_colour(row.capture)), row.matrix(), dot_side(row)
     dots, used = true_dots(row)
     found = {
