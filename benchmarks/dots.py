@@ -33,7 +33,7 @@ from benchmarks.readme import ROOT, put
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
 from qrestore.datasets.dots import Carriers, Subset, dot_side, dots_row
-from qrestore.datasets.drawing import draw_all
+from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import write_index
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, MODULE_SIDE_PX
@@ -80,7 +80,7 @@ def main() -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     seed = load_section(ROOT / "params.yaml", "synthesis.seed", int)
     version = load_section(ROOT / "params.yaml", "synthesis.dots", Carriers).symbol_version
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
+    with drawing_processes() as executor:
         difficulty = {}
         for name, dot_side_px in product((*PROFILES, COPY), DOT_SIDES[::-1]):
             job = partial(_errors, seed, version, name, dot_side_px)
@@ -209,7 +209,7 @@ def _draw_and_write(seed: int, version: int, count: int) -> dict[str, Any]:
     start = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor,
+        drawing_processes() as executor,
     ):
         rows = draw_all(draw_one, range(count), executor)
         write_index(Path(folder) / "codes.parquet", tqdm(rows, total=count, desc="draw", unit="code", leave=False))

@@ -10,6 +10,7 @@ from qrestore.files import read_json, write_text
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOTS_SUBSETS = ("hard-2px", "one-1px", "one-2px", "mid-2px", "partial-2px")
 
 
 def put(name: str, table: str, page: Path = README) -> None:
@@ -23,16 +24,18 @@ def put(name: str, table: str, page: Path = README) -> None:
 def figures(summary: dict[str, float | None]) -> str:
     """Synthetic test data: as captured, reference, ours, and what the paper says of itself."""
     lines = [
-        "| test data | images | as captured | Wiener told the true blur | our network | the paper's own figure |",
-        "|---|---|---|---|---|---|",
+        "| test data | images | as captured | Wiener told the true blur | likeliest blur, no network | our network "
+        "| the paper's own figure |",
+        "|---|---|---|---|---|---|---|",
     ]
+    restorers = ("before", "wiener_true", "likeliest", "cgan")
     said = {"seen": "“recognisable” [cgan]", "unseen": "two photographs [cgan]"}
     for subset in ("seen", "unseen"):
-        cells = [_rate(summary, f"motion.{subset}.{restorer}") for restorer in ("before", "wiener_true", "cgan")]
+        cells = [_rate(summary, f"motion.{subset}.{restorer}") for restorer in restorers]
         lines.append(f"| motion, {subset} contents: recognised | {_images(summary, f'motion.{subset}')} | "
                      + " | ".join(cells) + f" | {said[subset]} |")  # fmt: skip
     for subset in ("seen", "unseen"):
-        cells = [_errors(summary, f"motion.{subset}.{restorer}") for restorer in ("before", "wiener_true", "cgan")]
+        cells = [_errors(summary, f"motion.{subset}.{restorer}") for restorer in restorers]
         lines.append(f"| motion, {subset} contents: bit error rate | {_images(summary, f'motion.{subset}')} | "
                      + " | ".join(cells) + " | - |")  # fmt: skip
     return "\n".join(lines)
@@ -77,25 +80,42 @@ def rate(summary: dict[str, float | None], key: str, unit: str = "") -> str:
 
 
 def dots(summary: dict[str, float | None]) -> str:
-    """Dots: thresholding, the reference, the shipped reader, and what the paper says of itself."""
-    said = {"hard-2px": "6.34e-4 direct, 7.87e-4 carrier", "one-1px": "2.68e-3 direct, 5.63e-3 carrier"}
-    readers = ("threshold", "threshold_registered", "wiener", "lmmse")
+    """Dots: thresholding, the reference, the linear reader, the networks, and what the paper says of itself."""
+    said = {"hard-2px": ("6.34e-4", "7.87e-4"), "one-1px": ("2.68e-3", "5.63e-3")}
+    readers = ("threshold_registered", "wiener", "lmmse", "direct", "carrier")
     lines = [
-        "| test data | codes | bit error rate: thresholding | registered thresholding | Wiener told the true blur "
-        "| **shipped reader** (LMMSE) | its messages recovered | [dots], on its own data |",
+        "| bit error rate | codes | registered thresholding | Wiener told the true blur | LMMSE | **direct** "
+        "| **carrier** | [dots], on its own data: direct, carrier |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for subset in ("hard-2px", "one-1px", "one-2px", "mid-2px", "partial-2px"):
+    for subset in DOTS_SUBSETS:
         rates = []
         for reader in readers:
             key = f"dots.{subset}.{reader}.bit_error_rate"
             rates.append("{:.2g} ({:.2g}-{:.2g})".format(*(summary[f"{key}.{end}"] for end in ("mean", "low", "high"))))
-        key = f"dots.{subset}.lmmse"
-        came = "{:.1f} % ({:.1f}-{:.1f})".format(
-            *(100 * (summary[f"{key}.message_recovered{end}"] or 0) for end in ("", ".low", ".high"))
-        )
-        cells = [subset, f"{summary[f'{key}.images']:.0f}", *rates, came, said.get(subset, "-")]
+        cells = [subset, f"{summary[f'dots.{subset}.lmmse.images']:.0f}", *rates, ", ".join(said.get(subset, "-"))]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def dots_spread(summary: dict[str, float | None]) -> str:
+    """Dots by the readers that are shipped: spread over codes, kinds of errors, messages."""
+    lines = [
+        "| test data, reader | median / p95 / worst | misses, false dots | false dots on unused sites "
+        "| messages recovered (95 %) |",
+        "|---|---|---|---|---|",
+    ]
+    for subset in DOTS_SUBSETS:
+        for reader in ("lmmse", "direct", "carrier"):
+            key = f"dots.{subset}.{reader}"
+            spread = " / ".join(f"{summary[f'{key}.bit_error_rate.{end}']:.2g}" for end in ("median", "p95", "worst"))
+            errors = ", ".join(f"{summary[f'{key}.{kind}']:.0f}" for kind in ("misses", "false_dots"))
+            unused = summary[f"{key}.unused_bits"]
+            stray = f"{summary[f'{key}.stray_dots']:.0f} of {unused:.0f}" if unused else "-"
+            came = "{:.1f} % ({:.1f}-{:.1f})".format(
+                *(100 * (summary[f"{key}.message_recovered{end}"] or 0) for end in ("", ".low", ".high"))
+            )
+            lines.append(f"| {subset}, {reader} | {spread} | {errors} | {stray} | {came} |")
     return "\n".join(lines)
 
 
@@ -126,6 +146,7 @@ def main() -> int:
     summary = read_json(ROOT / "models/metrics/summary.json")
     put("figures", figures(summary))
     put("dots", dots(summary))
+    put("dots-spread", dots_spread(summary))
     put("deblurring", deblurring(summary, read_json(ROOT / "models/metrics/timing.json")["seconds"]))
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from qrestore import cli_label
+from qrestore import cli_label, cli_train
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(run=_restore)
 
     cli_label.add(commands)
+    cli_train.add(commands)
 
     scans = commands.add_parser("scans", help="bring a folder of scanned pictures with their true texts into the inbox")
     scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
@@ -68,10 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     accept = commands.add_parser("accept", help="accept an edit of code that leaves a stage's outputs as they are")
     accept.add_argument("stage")
     accept.set_defaults(run=_accept)
-
-    weights = commands.add_parser("import-weights", help="bring in weights trained on another machine")
-    weights.add_argument("folder", type=Path, help="holds <model>.safetensors, <model>.json and <model>-history.csv")
-    weights.set_defaults(run=_import_weights)
 
     for name, run, does in (
         ("report", _report, "write reports/report.html from the measured files"),
@@ -217,16 +214,6 @@ def _accept(arguments: argparse.Namespace) -> int:
     from qrestore.rehearsal import accept
 
     print(accept(Path(), arguments.stage))
-    return OK
-
-
-def _import_weights(arguments: argparse.Namespace) -> int:
-    from qrestore.pipeline import commit_stage
-    from qrestore.stages.train import import_weights
-
-    model = import_weights(arguments.folder)
-    commit_stage(Path(), f"train@{model}")
-    print(f"{model}: in models/ and dvc.lock; `make evidence` measures it")
     return OK
 
 

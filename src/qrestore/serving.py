@@ -11,13 +11,13 @@ import numpy as np
 
 
 class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """(batch, height, width, 3) float32 in [0, 1] -> restored, same shape; any batch, height and width."""
+    """(batch, height, width, 3) float32 in [0, 1] -> restored, same shape, grey; any batch, height and width."""
 
     def load_context(self, context: Any) -> None:
         """Load the weights that stand beside this code."""
-        from qrestore.learning.weights import load_network
+        from qrestore.learning.model import load_deblurrer
 
-        self.network = load_network(Path(context.artifacts["weights"]))
+        self.restore = load_deblurrer(Path(context.artifacts["weights"]))
 
     # Without annotations: MLflow takes them for a schema of its own, and ours is the logged signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
@@ -26,18 +26,17 @@ class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined
         Raises
         ------
         ValueError
-            Another shape, or values outside [0, 1].
+            Another shape, values outside [0, 1], or fewer pixels than modules.
         """
         del context, params
         from qrestore.arrays import check_image
-        from qrestore.learning.model import run
 
         batch = np.asarray(model_input, np.float32)
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise ValueError(f"shape {batch.shape}; expected (batch, height, width, 3)")
         for number, image in enumerate(batch):
             check_image(image, f"image {number}")
-        return run(self.network, batch)
+        return np.stack([np.repeat(self.restore(image)[:, :, None], 3, 2) for image in batch])
 
 
 mlflow.models.set_model(QrDeblurrer())

@@ -17,6 +17,7 @@ from qrestore.datasets.boundary import BoundarySet, boundary_rows
 from qrestore.datasets.defocus import Defocus
 from qrestore.datasets.index import read_index
 from qrestore.files import digest, read_json
+from qrestore.learning.tasks import named
 from qrestore.pipeline import environment
 from qrestore.symbol.geometry import side_modules
 
@@ -88,10 +89,13 @@ def test_a_network_is_fed_and_judged_with_what_it_is_named_for() -> None:
     """Item by item, what `deps` and `params` of `train` say is what its section of params.yaml says."""
     training = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())["training"]
     items = GRAPH["stages"]["train"]["foreach"]
-    assert set(items) == set(training)
+    assert {item["section"] for item in items.values()} == set(training)
     for model, item in items.items():
-        assert item["pool"] == training[model].get("subset", item["data"]), model
-        assert item["data"] == ("dots" if "subset" in training[model] else "motion"), model
+        recipe = training[item["section"]]
+        of_dots = recipe["pools"][f"{named(model)[0]}px"][0] if item["section"] == "dots" else None
+        assert item["pool"] == (of_dots or recipe.get("subset", item["data"])), model
+        assert item["data"] == ("dots" if "subset" in recipe or of_dots else "motion"), model
+        assert item["section"] in (model, "dots"), model
 
 
 def test_the_committed_lock_is_without_scans() -> None:

@@ -15,12 +15,13 @@ from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.motion import Motion, motion_pair
 from qrestore.datasets.row import DATA_NAMES
 from qrestore.learning.engine import Schedule
+from qrestore.learning.recipe import DotsRecipe, Recipe
 from qrestore.promotion import Limits
 from qrestore.rehearsal import overlay
 from qrestore.stages.calibrate import Calibration
 from qrestore.stages.evaluate import Evaluation
 from qrestore.stages.synthesize import Synthesis
-from qrestore.stages.train import LinearRecipe, Recipe
+from qrestore.stages.train import LinearRecipe
 from qrestore.stages.validate import Validation
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ SECTIONS = {
     "validation": Validation,
     "training.lmmse-2px": LinearRecipe,
     "training.lmmse-1px": LinearRecipe,
+    "training.dots": DotsRecipe,
     "training.qr-deblurrer": Recipe,
     "calibration": Calibration,
     **{f"evaluation.{data}": Evaluation for data in DATA_NAMES},
@@ -70,8 +72,12 @@ def read_by(path: Path) -> set[str]:
 
 
 def filled(name: str, key: str, item: dict[str, str]) -> str:
-    """A section's name with the placeholders of one item of a foreach filled in, `{}` (in code) with its key."""
-    values = {"{}": key, "${key}": key, **{f"${{item.{field}}}": value for field, value in item.items()}}
+    """A section's name with the placeholders of one item of a foreach filled in, `{}` of code with its section."""
+    values = {
+        "{}": item.get("section", key),
+        "${key}": key,
+        **{f"${{item.{field}}}": value for field, value in item.items()},
+    }
     return re.sub(r"(\$?\{[^}]*\})", lambda match: values[match[0]], name)
 
 
@@ -89,10 +95,14 @@ def test_a_stage_lists_what_it_reads() -> None:
 def test_a_model_lists_its_own_section_and_its_own_data() -> None:
     """The union over all models does not say which reads what: a dot reader must not be fitted again for motion."""
     entry = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]["train"]
-    of_kind = {LinearRecipe: "synthesis.dots", Recipe: "synthesis.motion"}
+    of_kind = {LinearRecipe: "synthesis.dots", DotsRecipe: "synthesis.dots", Recipe: "synthesis.motion"}
     for key, item in entry["foreach"].items():
         listed = {filled(section, key, item) for section in entry["do"]["params"]}
-        assert listed == {"synthesis.seed", of_kind[SECTIONS[f"training.{key}"]], f"training.{key}"}
+        assert listed == {
+            "synthesis.seed",
+            of_kind[SECTIONS[f"training.{item['section']}"]],
+            f"training.{item['section']}",
+        }
 
 
 @pytest.mark.parametrize(

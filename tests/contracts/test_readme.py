@@ -1,8 +1,11 @@
 """Numbers in the README are the measured ones."""
 
 from pathlib import Path
+from types import ModuleType
 
-from benchmarks import boundary, deblurring, dots, reading, readme, speed
+import pytest
+
+from benchmarks import boundary, crops, deblurring, dots, inference, reading, readme, speed, steps, training
 from qrestore.evaluation.restorers import SLOW
 from qrestore.files import read_json
 
@@ -50,6 +53,15 @@ def test_readers_that_are_not_installed_have_dashes() -> None:
 
 def test_table_of_dots() -> None:
     assert readme.dots(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+def test_table_of_the_spread_over_dots() -> None:
+    assert readme.dots_spread(read_json(ROOT / "models/metrics/summary.json")) in TEXT
+
+
+@pytest.mark.parametrize("module", [training, inference, steps, crops])
+def test_tables_of_the_networks(module: ModuleType) -> None:
+    assert module.table(read_json(module.RESULT)) in (ROOT / "docs/networks.md").read_text()
 
 
 def test_tables_of_difficulty_and_rates() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from qrestore.arrays import from_uint8
-from qrestore.datasets.motion import Motion, motion_pair, motion_row, true_psf
-from qrestore.learning.pool import motion_pool
+from qrestore.datasets.motion import Motion, motion_pair, motion_row, seen_in_pool, true_psf
 from qrestore.pictures import open_colour, open_grey
 from qrestore.restoration.wiener import wiener
 from qrestore.symbol.decode import read_any
@@ -68,8 +67,8 @@ def test_seen_rows_use_the_contents_of_the_pool(contents):
     test = [motion_pair(settings, 8, "test", item, seen=True) for item in range(2 * contents)]
     assert len({row.text for row, _ in test}) == contents
     assert all(row.seen and row.subset == "seen" for row, _ in test)
-    pool = motion_pool(settings, 8, 4 * contents)
-    blocks = pool.ideals.reshape(4, contents, -1)
+    drawn = [motion_pair(settings, 8, "train", item, seen=seen_in_pool(settings, item)) for item in range(4 * contents)]
+    blocks = np.stack([ideal for _, (_, ideal) in drawn]).reshape(4, contents, -1)
     trained = {ideal.tobytes() for ideal in blocks[::2].reshape(2 * contents, -1)}
     assert {ideal.tobytes() for _, (_, ideal) in test} == trained
     assert trained.isdisjoint({ideal.tobytes() for ideal in blocks[1::2].reshape(2 * contents, -1)})

@@ -3,15 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qrestore.datasets import pools
 from qrestore.datasets.dots import Carriers, Subset, dots_row
-from qrestore.datasets.index import write_index
+from qrestore.datasets.index import read_index, write_index
 from qrestore.datasets.motion import Motion, motion_pool_row
-from qrestore.datasets.pools import MIN_AGREEMENT, agreement
+from qrestore.datasets.pools import MIN_AGREEMENT
 from qrestore.datasets.synthesis import encode_png
 from qrestore.pictures import open_colour
 
 CARRIERS = Carriers(1, 168, {"large": Subset(2, ("mid",), 1.0, 16)})
 MOTION = Motion(80, 2, (1, 2, 3), 3, (0, 20), (0, 20), (1, 3), 0.004)
+
+
+def agreement(samples, drawn):
+    return pools.agreement(str(samples), read_index(samples), drawn)
 
 
 def carriers(settings=CARRIERS, seed=1):

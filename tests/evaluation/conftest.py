@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,25 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from qrestore.arrays import Image, from_uint8
 from qrestore.datasets.defocus import Defocus
 from qrestore.datasets.dots import Carriers, Subset, dot_side, dots_capture, dots_row, true_dots
 from qrestore.datasets.row import Row, Split
-from qrestore.dots.carrier import DOT_SIDES, to_sites
+from qrestore.dots.carrier import DOT_SIDES, DotSide, to_sites
 from qrestore.dots.lmmse import save_lmmse
 from qrestore.dots.readers import calibrate_thresholds, contrasts, evened
 from qrestore.evaluation.dot_readers import SEEN, THRESHOLDS, deblurred
 from qrestore.files import write_json
-from qrestore.learning.linear import fit, prepare
+from qrestore.learning.carriers import prepare, seen
+from qrestore.learning.dots_reader import Reading, save_reader
+from qrestore.learning.dots_routes import ROUTES, Route, ideal_image, lattice
+from qrestore.learning.engine import Schedule, train
+from qrestore.learning.linear import fit
+from qrestore.learning.losses import Feature, Terms
+from qrestore.learning.networks import build
+from qrestore.learning.pool import Batches, Pool
 from qrestore.pictures import open_colour
 from tests.samples import STRESSES
 
@@ -82,7 +91,29 @@ def _fitted(folder: Path) -> None:
             ]
             cell[name] = {"thresholds": calibrate_thresholds(*map(np.concatenate, zip(*seen, strict=True)))}
         cell["wiener"]["noise_to_signal"] = NOISE_TO_SIGNAL
+        for route in ROUTES:
+            _trained(folder, dot_side_px, route, rows)
     write_json(folder / THRESHOLDS, chosen)
+
+
+def _trained(folder: Path, dot_side_px: DotSide, route: Route, rows: list[Row]) -> None:
+    """A network that has seen enough of clean carriers to read them: seconds of training."""
+    sizes = {"architecture": "dots", "width": 16, "blocks": 1, "fold": 3}
+    carriers = [seen(row) for row in rows]
+    pool = Pool(
+        np.stack([each.capture for each in carriers]),
+        np.stack([ideal_image(route, each.matrix, each.dots, dot_side_px) for each in carriers]),
+        lattice(carriers[0].matrix.shape[0], dot_side_px),
+        np.stack([each.matrix for each in carriers]),
+    )
+    terms = Terms("l2", 1.0, 0.0, 0.3, 0.0, "logarithm", Feature())
+    plan = Schedule(1, 4, 600, 0, 4e-3, 1e-4, 0.9, 1.0, 600)
+    torch.manual_seed(0)
+    critic = build({"architecture": "dots-critic", "width": 2})
+    checkpoints = folder / f"{dot_side_px}{route}"
+    state, _ = train(build(sizes), critic, lambda on: Batches(pool, on, 6), terms, plan, checkpoints, lambda _: 0.0)
+    shutil.rmtree(checkpoints)
+    save_reader(folder / f"dots-{dot_side_px}px-{route}.safetensors", state, sizes, Reading(route, dot_side_px))
 
 
 def _sites(row: Row, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -102,9 +133,11 @@ class Dots:
 @pytest.fixture(scope="session")
 def dots(tmp_path_factory: pytest.TempPathFactory) -> Dots:
     """Fitted files of every dot reader, and a clean carrier of each subset that no fit has seen."""
-    threads = cv2.getNumThreads()
+    threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     models = tmp_path_factory.mktemp("models")
     _fitted(models)
-    cv2.setNumThreads(threads)
+    cv2.setNumThreads(threads[0])
+    torch.set_num_threads(threads[1])
     return Dots(models, {subset: clean_carrier(subset) for subset in CARRIERS.subsets})

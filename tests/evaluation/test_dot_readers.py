@@ -11,9 +11,10 @@ from qrestore.dots.lmmse import load_lmmse
 from qrestore.evaluation.dot_readers import DOT_READERS, THRESHOLDS, deblurred, dot_reader, on_lattice, resized
 from qrestore.evaluation.restorers import RESTORERS
 from qrestore.files import read_json, write_json
+from qrestore.learning.dots_routes import ROUTES
 from tests.evaluation.conftest import captured, clean_carrier
 
-REGISTERED = ("threshold_registered", "wiener", "lmmse")
+REGISTERED = ("threshold_registered", "wiener", "lmmse", *ROUTES)
 JITTER = {"corner_offsets_px": ((0.8, -0.6), (-0.7, 0.9), (0.6, 0.8), (-0.9, 0.5))}
 
 
@@ -83,7 +84,7 @@ def test_the_bound_takes_the_blur_of_the_row(dots):
 def test_readers_take_the_files_of_their_dot_size(dots):
     row = dots.rows["mid-2px"]
     image = captured(row)
-    for name in ("lmmse", "threshold_registered"):
+    for name in ("lmmse", "threshold_registered", *ROUTES):
         own, other = (dot_reader(name, size, dots.models)(image, row) for size in (2, 1))
         assert not np.array_equal(own, other)
     linear = load_lmmse(dots.models / "lmmse-2px.safetensors")
@@ -118,5 +119,6 @@ def test_missing_files_are_named_with_a_remedy(tmp_path, name):
         assert dot_reader(name, 2, tmp_path)  # they need none
         return
     file = r"lmmse-2px\.safetensors" if name.startswith("lmmse") else r"thresholds/dots\.json"
+    file = rf"dots-2px-{name}\.safetensors" if name in ROUTES else file
     with pytest.raises(ValueError, match=rf"{file}.*`(git restore models|dvc repro calibrate)`"):
         dot_reader(name, 2, tmp_path)

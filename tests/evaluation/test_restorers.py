@@ -11,6 +11,7 @@ from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row
 from qrestore.evaluation.restorers import DEBLURRER, RESTORERS, WIENER, grey, restorer, wiener_true
 from qrestore.files import write_json
+from qrestore.learning.likely_blur import Prior
 from qrestore.learning.networks import build
 from qrestore.learning.weights import save_weights
 from qrestore.optics.psf import disk
@@ -21,7 +22,9 @@ from tests.evaluation import conftest
 
 SETTINGS = dataclasses.replace(conftest.DEFOCUS, side_px=120, radius_px={1: (4.0, 4.0)})
 DEFOCUS = defocus_row(SETTINGS, 1, "test", 0)
-MOTION = motion_row(Motion(80, 2, (1,), 1, (8, 8), (10, 10), (1, 1), 0.002), 1, "test", 0, seen=False)
+MOVED = Motion(80, 2, (1,), 1, (8, 8), (10, 10), (1, 1), 0.002)
+MOTION = motion_row(MOVED, 1, "test", 0, seen=False)
+PRIOR = Prior.of(dataclasses.asdict(MOVED))
 CAPTURES = {
     "defocus": (from_uint8(open_grey(DEFOCUS.capture)), DEFOCUS),
     "motion": (from_uint8(open_colour(MOTION.capture)), MOTION),
@@ -32,8 +35,13 @@ CAPTURES = {
 def models(tmp_path):
     write_json(tmp_path / WIENER, {"defocus": {"noise_to_signal": 0.001}, "motion": {"noise_to_signal": 0.002}})
     torch.manual_seed(0)
-    network = {"architecture": "deblurrer", "width": 2, "blocks": 1}
-    save_weights(tmp_path / f"{DEBLURRER}.safetensors", build(**network).state_dict(), network)
+    network = {"architecture": "deblurrer", "width": 2, "blocks": 1, "fold": 2}
+    save_weights(
+        tmp_path / f"{DEBLURRER}.safetensors",
+        build(network).state_dict(),
+        network,
+        {"prior": dataclasses.asdict(PRIOR)},
+    )
     return tmp_path
 
 

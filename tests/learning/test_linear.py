@@ -1,13 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from qrestore.datasets.dots import Carriers, Subset, dots_row, true_dots
+from qrestore.datasets.dots import Carriers, Subset, dots_row
 from qrestore.dots.lmmse import Lmmse
 from qrestore.dots.readers import binarised
-from qrestore.learning.linear import Example, bit_error_rate, fit, prepare
+from qrestore.learning import carriers
+from qrestore.learning.carriers import Example, prepare
+from qrestore.learning.linear import fit
 
 CARRIERS = Carriers(2, 200, {"large": Subset(2, ("mid",), 1.0, 64), "partial": Subset(2, ("mid",), 0.5, 32)})
 RIDGES = (100.0, 1e-6, 1e-2)
@@ -17,6 +17,10 @@ RIDGES = (100.0, 1e-6, 1e-2)
 def one_thread_for_products():
     with threadpool_limits(1, "blas"):
         yield
+
+
+def bit_error_rate(reader, codes):
+    return carriers.bit_error_rate([reader(code.image, code.matrix) for code in codes], codes)
 
 
 def rows(split, count, subset="large"):
@@ -34,18 +38,6 @@ def examples():
 @pytest.fixture(scope="module")
 def fitted(examples):
     return fit(2, examples["train"], examples["validation"], RIDGES)
-
-
-def test_a_prepared_code_lies_on_the_lattice(examples):
-    row, code = rows("test", 1)[0], examples["test"][0]
-    assert code.image.shape == (225, 225, 3)
-    np.testing.assert_array_equal(code.matrix, row.matrix())
-    dots, used = true_dots(row)
-    np.testing.assert_array_equal(code.dots, dots)
-    np.testing.assert_array_equal(code.used, used)
-    modules = code.image.mean(2).reshape(25, 9, 25, 9).mean((1, 3))
-    dark = modules < (modules.min() + modules.max()) / 2
-    assert (dark != code.matrix).mean() < 0.01
 
 
 def test_few_codes_make_a_reader_far_better_than_chance(examples, fitted):
@@ -88,9 +80,3 @@ def test_errors_count_over_all_used_sites():
 def test_too_small_a_pool_is_refused(examples):
     with pytest.raises(ValueError, match="samples of a class of sites; at least 131 are needed"):
         fit(2, examples["train"][:1], examples["validation"], RIDGES)
-
-
-def test_a_row_without_dots_is_refused():
-    (row,) = rows("test", 1)
-    with pytest.raises(ValueError, match="dots/test/large/0: dots of None px"):
-        prepare(replace(row, dot_side_px=None))

@@ -1,68 +1,87 @@
-import dataclasses
-
 import numpy as np
+import pytest
+import torch
 
-from qrestore.datasets.index import write_index
-from qrestore.datasets.motion import Motion, motion_pair, motion_pool_row, seen_in_pool
-from qrestore.datasets.pools import SAMPLES, agreement
-from qrestore.learning.pool import motion_pool
-from qrestore.pictures import open_colour
+from qrestore.learning.dots_routes import lattice
+from qrestore.learning.pool import Batches, Pool
 
-MOTION = Motion(40, 2, (1, 2), 3, (0, 8), (0, 20), (1, 2), 0.004)
-
-
-def test_a_pool_is_its_pairs_in_order():
-    pool = motion_pool(MOTION, 1, 5)
-    assert pool.captures.shape == (5, 40, 40, 3)
-    assert pool.ideals.shape == (5, 40, 40)
-    assert pool.captures.dtype == pool.ideals.dtype == np.uint8
-    for item in range(5):
-        row, (capture, ideal) = motion_pair(MOTION, 1, "train", item, seen=item // 3 % 2 == 0)
-        assert row.seen == (item // 3 % 2 == 0)
-        np.testing.assert_array_equal(pool.captures[item], capture)
-        np.testing.assert_array_equal(pool.ideals[item], ideal)
+CPU = torch.device("cpu")
 
 
-def test_a_larger_pool_begins_with_the_smaller():
-    np.testing.assert_array_equal(motion_pool(MOTION, 1, 8).captures[:3], motion_pool(MOTION, 1, 3).captures)
+def pictures(count=4, side=8):
+    rng = np.random.default_rng(0)
+    return Pool(
+        rng.integers(256, size=(count, side, side, 3), dtype=np.uint8),
+        rng.integers(2, size=(count, side, side), dtype=np.uint8) * np.uint8(255),
+    )
 
 
-def test_splits_have_pools_of_their_own():
-    train, validation = motion_pool(MOTION, 1, 6), motion_pool(MOTION, 1, 6, split="validation")
-    assert not np.array_equal(train.captures, validation.captures)
-    unseen = {ideal.tobytes() for ideal in train.ideals[3:]}
-    assert unseen.isdisjoint({ideal.tobytes() for ideal in validation.ideals[3:]})
+def carriers(count=3, side=9):
+    """A pool in which every pixel tells where it stands: red its row, green its column, blue its carrier."""
+    rows, columns = np.indices((9 * side, 9 * side))
+    captures = np.stack([np.stack([rows, columns, np.full_like(rows, item)], 2) for item in range(count)])
+    matrices = np.random.default_rng(1).random((count, side, side)) < 0.5
+    ideals = np.kron(matrices, np.ones((1, 9, 9))).astype(np.uint8) * np.uint8(255)
+    return Pool(captures.astype(np.uint8), ideals, lattice(side, 2), matrices)
 
 
-def test_the_rows_that_stand_for_a_pool_are_its_first_pictures(tmp_path):
-    pool = motion_pool(MOTION, 1, SAMPLES)
-    rows = [motion_pool_row(MOTION, 1, item) for item in range(SAMPLES)]
-    for row, capture in zip(rows, pool.captures, strict=True):
-        np.testing.assert_array_equal(open_colour(row.capture), capture)
-        assert (row.split, row.seen) == ("train", seen_in_pool(MOTION, row.item))
-    write_index(tmp_path / "motion.parquet", rows)
-    assert agreement(tmp_path / "motion.parquet", (motion_pool_row(MOTION, 1, item) for item in range(SAMPLES))) == 1
+def rng(seed=0):
+    return np.random.default_rng(seed)
 
 
-def test_the_fingerprint_is_that_of_the_rows_that_stand_for_the_pool():
-    whole, first = motion_pool(MOTION, 1, SAMPLES + 3), motion_pool(MOTION, 1, SAMPLES)
-    assert whole.fingerprint == first.fingerprint != motion_pool(MOTION, 1, SAMPLES - 1).fingerprint
+def test_whole_pictures_come_with_their_ideals():
+    pool = pictures()
+    batch = Batches(pool, CPU).draw(rng(), 6)
+    assert batch.blurred.shape == (6, 3, 8, 8)
+    assert batch.ideal.shape == (6, 1, 8, 8)
+    assert batch.footprint is None
+    assert batch.blurred.is_contiguous(memory_format=torch.channels_last)
+    for blurred, ideal in zip(batch.blurred, batch.ideal, strict=True):
+        shown = np.rint(blurred.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        (item,) = [n for n, capture in enumerate(pool.captures) if np.array_equal(shown, capture)]
+        np.testing.assert_array_equal(np.rint(ideal[0].numpy() * 255), pool.ideals[item])
 
 
-def test_the_fingerprint_tells_recipes_apart_and_is_the_same_for_the_same():
-    recipes = [(MOTION, 1), (MOTION, 2), (dataclasses.replace(MOTION, noise_sigma=0.01), 1)]
-    prints = [motion_pool(settings, seed, 4).fingerprint for settings, seed in recipes]
-    assert len(set(prints)) == 3
-    assert motion_pool(MOTION, 1, 4).fingerprint == prints[0]
+def test_the_same_generator_draws_the_same():
+    source = Batches(pictures(), CPU)
+    assert torch.equal(source.draw(rng(), 4).blurred, source.draw(rng(), 4).blurred)
+    assert not torch.equal(source.draw(rng(), 4).blurred, source.draw(rng(1), 4).blurred)
 
 
-def test_progress_is_told():
-    told = []
+@pytest.mark.parametrize("pool", [pictures(), carriers()])
+def test_the_shares_of_all_processes_are_the_batch(pool):
+    source = Batches(pool, CPU, 4)
+    whole = source.draw(rng(), 6)
+    shares = [source.draw(rng(), 6, rank, 3) for rank in range(3)]
+    assert [len(share.blurred) for share in shares] == [2, 2, 2]
+    for rank, share in enumerate(shares):
+        assert torch.equal(share.blurred, whole.blurred[rank::3])
+        assert torch.equal(share.ideal, whole.ideal[rank::3])
 
-    def progress(items):
-        for item in items:
-            told.append(item)
-            yield item
 
-    motion_pool(MOTION, 1, 3, progress=progress)
-    assert told == [0, 1, 2]
+def test_crops_of_carriers_lie_on_the_lattice_with_their_truth():
+    pool = carriers()
+    batch = Batches(pool, CPU, 4).draw(rng(), 50)
+    assert batch.blurred.shape == (50, 6, 36, 36)
+    where = lattice(4, 2)
+    corners = set()
+    for seen, ideal in zip(batch.blurred.numpy(), batch.ideal.numpy(), strict=True):
+        row, column, item = np.rint(seen[:3, 0, 0] * 255).astype(int)
+        assert row % 18 == column % 18 == 0
+        corners.add((row, column))
+        np.testing.assert_array_equal(np.rint(seen[0, :, 0] * 255), row + np.arange(36))
+        np.testing.assert_array_equal(seen[3:5], where)
+        block = pool.ideals[item, row : row + 36, column : column + 36] / 255
+        np.testing.assert_array_equal(ideal[0], block)
+        np.testing.assert_array_equal(seen[5], 1 - block)  # this pool's ideal is its dark modules
+    assert corners == {(row, column) for row in (0, 18, 36) for column in (0, 18, 36)}
+    np.testing.assert_array_equal(batch.footprint[0, 0], where[0])
+
+
+def test_the_fingerprint_is_that_of_the_first_samples():
+    pool = pictures(20)
+    other = Pool(pool.captures.copy(), pool.ideals)
+    other.captures[19] += 1
+    assert other.fingerprint == pool.fingerprint
+    other.captures[15] += 1
+    assert other.fingerprint != pool.fingerprint

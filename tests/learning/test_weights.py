@@ -6,15 +6,15 @@ import safetensors.torch
 import torch
 
 from qrestore.learning.networks import build
-from qrestore.learning.weights import load_network, read_network, save_weights
+from qrestore.learning.weights import load_network, read_facts, read_network, save_weights
 
-NETWORK = {"architecture": "deblurrer", "width": 4, "blocks": 2}
+NETWORK = {"architecture": "deblurrer", "width": 4, "blocks": 2, "fold": 2}
 
 
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(0)
-    network = build(**NETWORK)
+    network = build(NETWORK)
     path = tmp_path / "net.safetensors"
     save_weights(path, network.state_dict(), NETWORK)
     return path, network
@@ -36,11 +36,27 @@ def test_the_file_says_which_network_it_is_for(saved):
     assert read_network(saved[0]) == NETWORK
 
 
+def test_further_facts_stand_beside_it(saved):
+    path, network = saved
+    save_weights(path, network.state_dict(), NETWORK, {"reading": {"cut": 0.25}})
+    assert read_facts(path) == {"network": NETWORK, "reading": {"cut": 0.25}}
+    assert read_network(path) == NETWORK
+
+
 def test_the_same_weights_give_the_same_bytes(saved, tmp_path):
     path, network = saved
     again = tmp_path / "again.safetensors"
     save_weights(again, network.to(memory_format=torch.channels_last).state_dict(), dict(reversed(NETWORK.items())))
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_so_they_do_with_further_facts(saved, tmp_path):
+    _, network = saved
+    facts = dict.fromkeys("abcdefgh", 1)
+    for name in "xy":
+        save_weights(tmp_path / name, network.state_dict(), NETWORK, facts)
+        facts = dict(reversed(facts.items()))
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
 def truncated_header(path):
@@ -69,7 +85,7 @@ def pickled(path):
 
 
 def torch_pickled(path):
-    torch.save(build(**NETWORK).state_dict(), path)
+    torch.save(build(NETWORK).state_dict(), path)
 
 
 def without_metadata(path):
@@ -78,23 +94,27 @@ def without_metadata(path):
 
 def with_metadata(text):
     def spoil(path):
-        safetensors.torch.save_file(build(**NETWORK).state_dict(), path, {"network": text})
+        safetensors.torch.save_file(build(NETWORK).state_dict(), path, {"facts": text})
 
     spoil.__name__ = text
     return spoil
 
 
+def with_network(network):
+    return with_metadata(json.dumps({"network": network}))
+
+
 def other_shapes(path):
-    save_weights(path, build(**NETWORK | {"width": 5}).state_dict(), NETWORK)
+    save_weights(path, build(NETWORK | {"width": 5}).state_dict(), NETWORK)
 
 
 def missing_tensors(path):
-    state = build(**NETWORK).state_dict()
+    state = build(NETWORK).state_dict()
     save_weights(path, dict(list(state.items())[1:]), NETWORK)
 
 
 def more_tensors(path):
-    save_weights(path, build(**NETWORK | {"blocks": 3}).state_dict(), NETWORK)
+    save_weights(path, build(NETWORK | {"blocks": 3}).state_dict(), NETWORK)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +130,12 @@ def more_tensors(path):
         with_metadata("{"),
         with_metadata("[1]"),
         with_metadata("{}"),
-        with_metadata(json.dumps(NETWORK | {"architecture": "unet"})),
-        with_metadata(json.dumps(NETWORK | {"depth": 3})),
-        with_metadata(json.dumps({"architecture": "deblurrer", "width": 4})),
-        with_metadata(json.dumps(NETWORK | {"width": "4"})),
-        with_metadata(json.dumps(NETWORK | {"width": -4})),
+        with_metadata('{"network": [1]}'),
+        with_network(NETWORK | {"architecture": "unet"}),
+        with_network(NETWORK | {"depth": 3}),
+        with_network({"architecture": "deblurrer", "width": 4}),
+        with_network(NETWORK | {"width": "4"}),
+        with_network(NETWORK | {"width": -4}),
         other_shapes,
         missing_tensors,
         more_tensors,

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qrestore.arrays import to_uint8
+from qrestore.arrays import from_uint8, to_uint8
 from qrestore.dots.carrier import draw_carrier
+from qrestore.dots.embedding import embed, modules_for
 from qrestore.dots.label import make_label
 from qrestore.dots.message import Message
 from qrestore.optics.degradation import PROFILES, degrade, draw
-from qrestore.reading import labels
+from qrestore.reading import sight
 from qrestore.reading.cascade import Reading
-from qrestore.reading.labels import LabelReading, read_label
+from qrestore.reading.labels import LabelReading, read_dots, read_label
 from qrestore.symbol import decode
 from qrestore.symbol.decode import readers
 from tests.samples import KEY, encoded, symbol_picture
@@ -137,7 +138,7 @@ def test_every_text_leads_to_its_message(text):
 
 @pytest.mark.parametrize("seed", [1, 20, 58])  # captures that no plain reader reads as they are
 def test_dots_that_hide_the_text_are_smoothed_away(seed, monkeypatch):
-    monkeypatch.setattr(labels, "read", lambda _: Reading([], None))  # no cascade
+    monkeypatch.setattr(sight, "read", lambda _: Reading([], None))  # no cascade
     text = "https://example.org/" + 20 * "kiln"
     found = read(captured("mid", seed, text=text, level="L", symbol_version=5))
     assert told(found) == ("read", text, MESSAGE)
@@ -145,8 +146,8 @@ def test_dots_that_hide_the_text_are_smoothed_away(seed, monkeypatch):
 
 @pytest.mark.parametrize("symbol_version", [3, 5])
 def test_a_symbol_that_no_reader_reads_is_drawn_anew(symbol_version, monkeypatch):
-    monkeypatch.setattr(labels, "readers", lambda: {"none": lambda _: []})
-    monkeypatch.setattr(labels, "read", lambda _: Reading([], None))
+    monkeypatch.setattr(sight, "readers", lambda: {"none": lambda _: []})
+    monkeypatch.setattr(sight, "read", lambda _: Reading([], None))
     found = read(captured("mid", 4, symbol_version=symbol_version))
     assert (told(found), found.symbol_version) == (READ, symbol_version)
 
@@ -231,3 +232,34 @@ def test_json_holds_a_message_as_text_or_else_as_base64():
     said = LabelReading("a.png", "read", text="t", message=b"\xff\x00").to_json()
     assert (said["message"], said["message_base64"]) == (None, "/wA=")
     assert LabelReading("a.png", "read", message=b"").to_json()["message"] == ""
+
+
+@pytest.mark.parametrize("dot_side_px", [1, 2])
+def test_dots_come_with_their_confidence(dot_side_px):
+    image = from_uint8(label(dot_side_px=dot_side_px, symbol_version=4))
+    found = read_dots(np.clip(cv2.GaussianBlur(image, (0, 0), 0.8), 0, 1), KEY, MODELS, "lmmse")
+    assert (found.text, found.message, found.serial) == (TEXT, MESSAGE.data, MESSAGE.serial)
+    assert found.dot_side_px == dot_side_px
+    dots, used = embed(MESSAGE, KEY, TEXT, 4, dot_side_px, modules_for(1.0, 4))
+    np.testing.assert_array_equal(found.used, used)
+    right = (found.bits == dots)[used]
+    assert right.mean() > 0.99
+    sure = found.confidence[used]
+    assert 0.5 <= sure.min() <= sure.max() <= 1
+    assert sure[right].mean() > 0.9
+
+
+def test_another_key_gives_bits_and_no_message():
+    image = from_uint8(label(symbol_version=4))
+    mine, other = (read_dots(image, key, MODELS, "lmmse") for key in (KEY, bytes(32)))
+    assert other.message is None
+    assert other.serial is None
+    assert other.used is None
+    assert other.bits.shape == mine.bits.shape
+    assert mine.message == MESSAGE.data
+
+
+@pytest.mark.parametrize("image", [np.zeros((50, 50)), np.full((50, 50), 2.0), np.full((50, 50), np.nan)])
+def test_dots_of_no_label_are_refused(image):
+    with pytest.raises(ValueError, match=r"no QR code whose modules|image: "):
+        read_dots(image, KEY, MODELS, "lmmse")

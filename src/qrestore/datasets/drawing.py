@@ -1,12 +1,20 @@
 """Drawing in parallel until enough of what was drawn counts; the outcome is that of drawing one by one."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TypeVar
+
+import cv2
 
 T = TypeVar("T")
 
 _WINDOW = 128
+
+
+def drawing_processes() -> ProcessPoolExecutor:
+    """A process a core, one thread of OpenCV each: none fights for cores, and all give the same bits."""
+    return ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
 
 
 def draw_until(

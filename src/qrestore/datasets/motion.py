@@ -1,6 +1,6 @@
 """The `motion` set after [cgan] 1.2, 2.1: small colour pictures of moved symbols."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -11,13 +11,23 @@ from qrestore.arrays import to_uint8
 from qrestore.datasets.row import Row, Split
 from qrestore.datasets.synthesis import Range, check_ordered, encode_png, generator, random_text
 from qrestore.optics import capture, psf
-from qrestore.symbol.geometry import LEVELS
+from qrestore.symbol.geometry import LEVELS, Level
 from qrestore.symbol.render import render_at
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a symbol says, and how; `mask` None: the best by the standard's rules."""
+
+    text: str
+    symbol_version: int
+    level: Level
+    mask: int | None = None
+
+
+@dataclass(frozen=True)
 class Motion:
-    """Settings of the `motion` set; every picture upright, RGB, 8 bit."""
+    """Settings of the `motion` set; every picture upright, RGB, 8 bit. `contents` take the place of random ones."""
 
     side_px: Annotated[int, Ge(32)]
     quiet_zone: Annotated[int, Interval(ge=0, le=8)]
@@ -27,6 +37,7 @@ class Motion:
     motion_angle_deg: Range
     blur_sigma_px: Range
     noise_sigma: Annotated[float, Ge(0)]
+    contents: tuple[Content, ...] = ()
 
     def __post_init__(self) -> None:
         names = ("motion_length_px", "motion_angle_deg", "blur_sigma_px")
@@ -62,9 +73,8 @@ def motion_pair(
     """
     rng = generator(seed, "motion", split, item)
     # Seen contents come from a generator that no item has, the same in every split.
-    content = generator(seed, "motion", "train", 2**32 + item % settings.seen_contents) if seen else rng
-    version = int(content.choice(settings.symbol_versions))
-    level = LEVELS[int(content.integers(len(LEVELS)))]
+    source = generator(seed, "motion", "train", 2**32 + item % settings.seen_contents) if seen else rng
+    content = settings.contents[item % len(settings.contents)] if settings.contents else _random(settings, source)
     row = Row(
         data="motion",
         split=split,
@@ -72,10 +82,7 @@ def motion_pair(
         subset="seen" if seen else "unseen",
         seen=seen,
         seed=seed,
-        text=random_text(content, version, level),
-        symbol_version=version,
-        level=level,
-        mask=int(content.integers(8)),
+        **asdict(content),
         quiet_zone=settings.quiet_zone,
         motion_length_px=float(rng.uniform(*settings.motion_length_px)),
         motion_angle_deg=float(rng.uniform(*settings.motion_angle_deg)),
@@ -88,6 +95,12 @@ def motion_pair(
     blurred = capture.gaussian(blurred, row.blur_sigma_px)
     colour = np.repeat(blurred[:, :, None], 3, 2)
     return row, (to_uint8(capture.noise(colour, settings.noise_sigma, rng)), to_uint8(ideal))
+
+
+def _random(settings: Motion, rng: np.random.Generator) -> Content:
+    version = int(rng.choice(settings.symbol_versions))
+    level = LEVELS[int(rng.integers(len(LEVELS)))]
+    return Content(random_text(rng, version, level), version, level, int(rng.integers(8)))
 
 
 def true_psf(row: Row) -> psf.Psf:

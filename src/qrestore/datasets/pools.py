@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row, with_text_group
 from qrestore.pictures import open_colour
 
@@ -16,7 +16,7 @@ SAMPLES = 16
 MIN_AGREEMENT = 0.999
 
 
-def agreement(samples: Path, drawn: Iterable[Row]) -> float:
+def agreement(name: str, kept: Iterable[Row], drawn: Iterable[Row]) -> float:
     """Compare a pool drawn here with the samples of the repository.
 
     Other versions of NumPy, OpenCV or libjpeg may round a pixel otherwise, which does no harm to a
@@ -24,7 +24,8 @@ def agreement(samples: Path, drawn: Iterable[Row]) -> float:
 
     Parameters
     ----------
-    samples : index of the first rows of the pool.
+    name : what a message calls the samples.
+    kept : the first rows of the pool.
     drawn : the same rows as they are drawn here.
 
     Returns
@@ -37,19 +38,28 @@ def agreement(samples: Path, drawn: Iterable[Row]) -> float:
         Other facts, or fewer values that agree: the pool is not the one that the samples stand for.
     """
     remedy = "`dvc repro pools` draws the samples of the present recipe"
-    kept, redrawn = list(read_index(samples)), list(drawn)
+    kept, redrawn = list(kept), [with_text_group(row) for row in drawn]
     if len(kept) != len(redrawn):
-        raise ValueError(f"{samples}: {len(kept)} rows; expected {len(redrawn)}; {remedy}")
+        raise ValueError(f"{name}: {len(kept)} rows; expected {len(redrawn)}; {remedy}")
     shares = []
     for theirs, ours in zip(kept, redrawn, strict=True):
-        if replace(theirs, capture=b"") != replace(with_text_group(ours), capture=b""):
-            raise ValueError(f"{samples}: {theirs.name} is not what the recipe draws here; {remedy}")
-        pictures = [open_colour(row.capture).astype(np.int16) for row in (theirs, ours)]
-        same_shape = pictures[0].shape == pictures[1].shape
-        shares.append(float((np.abs(pictures[0] - pictures[1]) <= 1).mean()) if same_shape else 0.0)
-    share = float(np.mean(shares))
+        if replace(theirs, capture=b"") != replace(ours, capture=b""):
+            raise ValueError(f"{name}: {theirs.name} is not what the recipe draws here; {remedy}")
+        shares.append(near(open_colour(theirs.capture), open_colour(ours.capture)))
+    return enough(name, float(np.mean(shares)), remedy)
+
+
+def near(theirs: NDArray[Any], ours: NDArray[np.uint8]) -> float:
+    """Share of values within one grey level; 0 for pictures of different shapes."""
+    if theirs.shape != ours.shape:
+        return 0.0
+    return float((np.abs(theirs.astype(np.int16) - ours) <= 1).mean())
+
+
+def enough(name: str, share: float, remedy: str) -> float:
+    """Return a share of values that agree; raises ValueError below `MIN_AGREEMENT`."""
     if share < MIN_AGREEMENT:
         raise ValueError(
-            f"{samples}: {share:.2%} of the values agree with what is drawn here, {MIN_AGREEMENT:.1%} must; {remedy}"
+            f"{name}: {share:.2%} of the values agree with what is drawn here, {MIN_AGREEMENT:.1%} must; {remedy}"
         )
     return share

@@ -23,8 +23,12 @@ from qrestore.symbol.align import filling, warp
 
 RowReader = Callable[[Image, Row], Soft]
 
-DOT_READERS = ("binarised", "adaptive", "threshold", "threshold_registered", "wiener", "lmmse_unregistered", "lmmse")
-"""`binarised`, `adaptive` and `threshold` see the capture resized, as one would try first; the others registered."""
+DOT_READERS = (
+    *("binarised", "adaptive", "threshold", "threshold_registered", "wiener", "lmmse_unregistered", "lmmse"),
+    *("direct", "carrier"),
+)
+"""`binarised`, `adaptive` and `threshold` see the capture resized, as one would try first; the others registered.
+`direct` and `carrier` are the networks of [dots]."""
 
 THRESHOLDS = "thresholds/dots.json"
 """Below the models' folder: thresholds and the ratio of the reference by dot size, chosen on validation codes."""
@@ -61,6 +65,10 @@ def dot_reader(name: str, dot_side_px: DotSide, models: Path) -> RowReader:
     if name in ("lmmse", "lmmse_unregistered"):
         linear = load_lmmse(models / f"lmmse-{dot_side_px}px.safetensors")
         return _reading(linear, on_lattice if name == "lmmse" else resized)
+    if name in ("direct", "carrier"):
+        from qrestore.learning.dots_reader import load_reader
+
+        return _reading(load_reader(models / f"dots-{dot_side_px}px-{name}.safetensors"), on_lattice)
     if name in ("binarised", "adaptive"):
         plain = readers.binarised if name == "binarised" else readers.adaptive
         return _reading(partial(plain, dot_side_px), resized)

@@ -25,7 +25,7 @@ Restorer = Callable[[Image, Row], Restored]
 
 RESTORERS: dict[DataName, tuple[str, ...]] = {
     "defocus": ("before", "wiener_true", "blind", "parametric", "known_symbol", "deblur"),
-    "motion": ("before", "wiener_true", "cgan"),
+    "motion": ("before", "wiener_true", "likeliest", "cgan"),
     "scanned": ("before", "read"),
     "dots": ("before", *DOT_READERS),
 }
@@ -103,6 +103,15 @@ def restorer(name: str, data: DataName, models: Path) -> Restorer:
 
         deblur = load_deblurrer(models / f"{DEBLURRER}.safetensors")
         return lambda image, _: _plain(name, deblur(image))
+    if name == "likeliest":
+        from qrestore.learning.likely_blur import likeliest
+        from qrestore.learning.model import read_prior
+
+        path = models / f"{DEBLURRER}.safetensors"
+        prior = read_prior(path)
+        if prior is None:
+            raise ValueError(f"{path}: supposes nothing of a picture, as [cgan] is printed")
+        return lambda image, _: _plain(name, np.clip(likeliest(image, prior).restored, 0, 1))
     if name in (*RESTORERS["defocus"], *SLOW):
         return blind_restorer(name, models)
     raise ValueError(

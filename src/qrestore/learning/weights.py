@@ -11,18 +11,22 @@ from torch import Tensor, nn
 from qrestore.files import whole
 from qrestore.learning.networks import build
 
-_KEY = "network"
+_KEY = "facts"
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], network: Mapping[str, object]) -> None:
-    """Write weights atomically, with `network` (architecture and sizes) in the header."""
+def save_weights(
+    path: Path, state: Mapping[str, Tensor], network: Mapping[str, object], facts: Mapping[str, object] | None = None
+) -> None:
+    """Write weights atomically, with `network` (architecture and sizes) and further `facts` in the header."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    # One key: safetensors writes several in an order that changes from one time to the next.
+    header = {_KEY: json.dumps({"network": network, **(facts or {})}, sort_keys=True)}
     with whole(path) as part:
-        part.write_bytes(safetensors.torch.save(tensors, {_KEY: json.dumps(dict(network), sort_keys=True)}))
+        part.write_bytes(safetensors.torch.save(tensors, header))
 
 
-def read_network(path: Path) -> dict[str, object]:
-    """Read the architecture and sizes that a weights file was made for.
+def read_facts(path: Path) -> dict[str, object]:
+    """Read what stands in the header of a weights file.
 
     Raises
     ------
@@ -31,11 +35,19 @@ def read_network(path: Path) -> dict[str, object]:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            network = json.loads((file.metadata() or {})[_KEY])
+            facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such weights file; `git restore models` brings the shipped ones back") from None
-    except (safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (safetensors.SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: no weights file of qrestore ({error})") from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path}: no weights file of qrestore (header {facts!r})")
+    return facts
+
+
+def read_network(path: Path) -> dict[str, object]:
+    """Read the architecture and sizes that a weights file was made for; raises as `read_facts`."""
+    network = read_facts(path).get("network")
     if not isinstance(network, dict):
         raise ValueError(f"{path}: no weights file of qrestore (network {network!r})")
     return network
@@ -50,10 +62,9 @@ def load_network(path: Path) -> nn.Module:
         As `read_network`, or tensors that do not fit the architecture.
     """
     network = read_network(path)
-    sizes = {key: value for key, value in network.items() if key != "architecture"}
     try:
-        module = build(str(network.get("architecture")), **sizes)
+        module = build(network)
         module.load_state_dict(safetensors.torch.load_file(path))
-    except (RuntimeError, TypeError, ValueError, safetensors.SafetensorError) as error:
+    except (RuntimeError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(f"{path}: tensors do not fit {network} ({str(error).splitlines()[0]})") from None
     return module.eval()

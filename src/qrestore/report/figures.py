@@ -22,6 +22,7 @@ COLOURS = {
     "before": "#888888",
     "wiener_true": "#1f77b4",
     "cgan": "#d62728",
+    "likeliest": "#2ca02c",
     "read": "#2ca02c",
     "deblur": "#d62728",
     "parametric": "#ff7f0e",

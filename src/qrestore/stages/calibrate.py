@@ -34,7 +34,6 @@ from qrestore.evaluation.dot_readers import THRESHOLDS as DOT_THRESHOLDS
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import WIENER, wiener_true
 from qrestore.evaluation.scale_calibration import ScaleRun, agreement, calibrated, scale_run
-from qrestore.evaluation.timing import write_times
 from qrestore.files import digest, write_json
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.decoders import decoders
@@ -44,6 +43,7 @@ from qrestore.restoration.scales import PAN
 from qrestore.stages import METRICS, MODELS, PARAMS, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers, same_text
 from qrestore.symbol.geometry import Level
+from qrestore.timing import write_times
 
 REMEMBERED = Path(".work/calibrate")
 DOTS_VALIDATION = SYNTHETIC / "dots" / "validation.parquet"

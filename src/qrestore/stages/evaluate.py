@@ -15,20 +15,26 @@ from qrestore.config import load_section
 from qrestore.datasets.defocus import POOLED_VERSIONS
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName, Row
+from qrestore.dots.carrier import DOT_SIDES
 from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import DEBLURRER, SLOW
 from qrestore.evaluation.summary import totals
-from qrestore.evaluation.timing import write_times
 from qrestore.files import digest, read_json, write_json
 from qrestore.restoration.sharpness import DEFINITION
 from qrestore.stages import METRICS, MODELS, PARAMS, SCANNED, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers
+from qrestore.timing import write_times
 
 TIMING = METRICS / "timing.json"
 REMEMBERED = Path(".work/evaluate")
 
-WEIGHTS: dict[DataName, tuple[str, ...]] = {"motion": (DEBLURRER,), "dots": ("lmmse-2px", "lmmse-1px")}
+WEIGHTS: dict[DataName, tuple[str, ...]] = {
+    "motion": (DEBLURRER,),
+    "dots": tuple(
+        name.format(px) for px in DOT_SIDES for name in ("lmmse-{}px", "dots-{}px-direct", "dots-{}px-carrier")
+    ),
+}
 """Models that are measured on a data set."""
 
 

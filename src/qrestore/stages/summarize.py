@@ -9,6 +9,7 @@ from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.evaluation.summary import headline
 from qrestore.files import read_json, write_json, write_text
+from qrestore.learning.dots_routes import ROUTES
 from qrestore.stages import METRICS, MODELS, THRESHOLDS, run
 
 
@@ -23,6 +24,8 @@ def main() -> None:
     page += control_card(flat, read_json(MODELS / SCALES))
     for dot_side_px in DOT_SIDES:
         page += linear_card(flat, read_json(MODELS / f"lmmse-{dot_side_px}px.json"))
+        for route in ROUTES:
+            page += network_card(flat, read_json(MODELS / f"dots-{dot_side_px}px-{route}.json"))
     write_text(MODELS / "README.md", page)
     write_json(METRICS / "summary.json", dict(sorted(flat.items())))
 
@@ -46,12 +49,13 @@ def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: 
         "|---|---|---|---|---|---|",
     ]
     for subset in ("seen", "unseen"):
-        for restorer in ("before", "wiener_true", "cgan"):
+        for restorer in ("before", "wiener_true", "likeliest", "cgan"):
             lines.append(_row(flat, f"motion.{subset}.{restorer}", f"{subset}, {restorer}"))
     lines += [
         "",
         "`seen`: the three contents of the training pool under new blur; `unseen`: contents that no training saw. "
-        "`wiener_true` is told the true blur; `before` is the picture as captured. A bit is a module.",
+        "`before` is the picture as captured; `wiener_true` is told the true blur; `likeliest` is what the network "
+        "starts from, restored under the blur that the fixed patterns make likeliest. A bit is a module.",
         "",
         "Limits: upright symbols that fill the picture, versions 1-3, synthetic blur only.",
         "",
@@ -115,14 +119,46 @@ def linear_card(flat: dict[str, float | None], facts: dict[str, Any]) -> str:
         f"`{recipe['subset']}`, ridge {facts['ridge']:g} chosen on {recipe['validation_size']} validation carriers. "
         f"It is the reader of `qrestore label read`.",
         "",
+        *_dots_table(flat, subsets, size, [reader for reader in DOT_READERS if reader not in ROUTES]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def network_card(flat: dict[str, float | None], facts: dict[str, Any]) -> str:
+    """Card of a network of [dots], beside the linear reader that it is to beat."""
+    recipe, reading, errors = facts["recipe"], facts["reading"], facts["validation_error"]
+    network, schedule, losses = recipe["network"], recipe["schedule"], recipe["losses"]
+    size, route = reading["dot_side_px"], reading["route"]
+    drawn = "Draws the dots at once" if route == "direct" else "Restores the carrier, from which the dots are extracted"
+    lines = [
+        "",
+        f"## {facts['model']}",
+        "",
+        f"{drawn} ([dots], {route} route, {size} px). Network `{network['architecture']}`, width {network['width']}, "
+        f"{network['blocks']} residual blocks, folded by {network['fold']}; {schedule['pixel_steps']} pixel steps and "
+        f"{schedule['adversarial_steps']} adversarial steps of {schedule['batch_size']} crops of "
+        f"{recipe['crop_modules']} modules, from a pool of {facts['images_in_pool']} carriers of "
+        f"{', '.join(f'`{name}`' for name in dict.fromkeys(recipe['pools'][f'{size}px']))}; loss: {losses['pixel']} "
+        f"+ {losses['footprint']:g} cross-entropy on the footprints; on {facts['device']}, torch {facts['torch']}. "
+        f"Cuts {reading['cut_dark']:.2f} (dark modules) and "
+        f"{reading['cut_light']:.2f} (light ones), in log odds, from the validation carriers, where the bit error rate "
+        f"is {errors['uncut']:.6f} without them and {errors['cut']:.6f} with them.",
+        "",
+        *_dots_table(flat, facts["data"]["subsets"], size, ["lmmse", route]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _dots_table(flat: dict[str, float | None], subsets: dict[str, Any], size: int, readers: list[str]) -> list[str]:
+    lines = [
         "| `dots` | reader | carriers | bit error rate (95 % interval) | median / p95 / worst | misses, false dots "
         "| stray dots of unused sites | message recovered (95 % interval) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for subset, settings in subsets.items():
         if settings["dot_side_px"] == size:
-            lines += [_dots_row(flat, f"dots.{subset}.{reader}", subset, reader) for reader in DOT_READERS]
-    return "\n".join(lines) + "\n"
+            lines += [_dots_row(flat, f"dots.{subset}.{reader}", subset, reader) for reader in readers]
+    return lines
 
 
 def _dots_row(flat: dict[str, float | None], key: str, subset: str, reader: str) -> str:

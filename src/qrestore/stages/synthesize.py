@@ -5,22 +5,20 @@ They are drawn again in every fresh clone and must come out as `data/reports/syn
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 from annotated_types import Ge
 from tqdm import tqdm
 
 from qrestore.config import load_section
 from qrestore.datasets.defocus import Count, Defocus, Unread, drawn_rows
 from qrestore.datasets.dots import Carriers, dots_row
-from qrestore.datasets.drawing import draw_all
+from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import write_index
 from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row, Split
@@ -66,7 +64,7 @@ def main() -> None:
     """
     settings = load_section(PARAMS, "synthesis", Synthesis)
     facts = {}
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
+    with drawing_processes() as executor:
         for name, rows in _sets(settings, executor).items():
             facts[name] = _write(SYNTHETIC / f"{name}.parquet", rows)
     recipe = digest(asdict(settings))

@@ -4,66 +4,41 @@ Checkpoints stand outside the outputs, which DVC deletes before the stage runs; 
 goes on from the last one.
 """
 
-import platform
+import os
 import shutil
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import cv2
-import numpy as np
-import torch
 from annotated_types import Gt, Len
-from torch import nn
 from tqdm import tqdm
 
 from qrestore.config import load_section
 from qrestore.datasets.dots import Carriers, dots_row
-from qrestore.datasets.drawing import draw_all
+from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import read_index
 from qrestore.datasets.motion import Motion, motion_pool_row
 from qrestore.datasets.pools import MIN_AGREEMENT, SAMPLES, agreement
 from qrestore.datasets.row import Row
 from qrestore.dots.lmmse import save_lmmse
 from qrestore.files import digest, read_json, whole, write_json, write_text
-from qrestore.learning import engine
-from qrestore.learning.engine import Progress, Schedule, device, train
-from qrestore.learning.linear import Example, fit, prepare
-from qrestore.learning.model import run as restore
-from qrestore.learning.networks import Critic, build
-from qrestore.learning.pool import Pool, motion_pool
-from qrestore.learning.weights import load_network, read_network, save_weights
-from qrestore.pictures import open_colour
+from qrestore.learning.carried import pack, shown
+from qrestore.learning.carriers import Example, PoolRows, prepare
+from qrestore.learning.linear import fit
+from qrestore.learning.recipe import DotsRecipe, Recipe
+from qrestore.learning.tasks import Task, carry_out, code_digest, device_name, digest_of, dots_task, motion_task, named
+from qrestore.learning.weights import load_network, read_network
 from qrestore.stages import METRICS, MODELS, PARAMS, POOLS, SYNTHETIC, run
-from qrestore.symbol.render import sample_modules
+from qrestore.timing import processor, write_training_time
 
 CHECKPOINTS = Path(".work/checkpoints")
+TIMING = METRICS / "timing.json"
 VALIDATION = SYNTHETIC / "motion" / "validation.parquet"
 DOTS_VALIDATION = SYNTHETIC / "dots" / "validation.parquet"
-
-
-@dataclass(frozen=True)
-class Network:
-    """Architecture and sizes, as the weights file keeps them."""
-
-    architecture: str
-    width: Annotated[int, Gt(0)]
-    blocks: Annotated[int, Gt(0)]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Section `training.<model>`: everything that the weights follow from."""
-
-    network: Network
-    critic_width: Annotated[int, Gt(0)]
-    pool_size: Annotated[int, Gt(0)]
-    schedule: Schedule
 
 
 @dataclass(frozen=True)
@@ -89,15 +64,15 @@ def fit_linear(model: str) -> None:
     recipe = load_section(PARAMS, f"training.{model}", LinearRecipe)
     carriers = load_section(PARAMS, "synthesis.dots", Carriers)
     seed = load_section(PARAMS, "synthesis.seed", int)
-    draw = partial(dots_row, carriers, seed, "train", recipe.subset)
-    agreed = agreement(POOLS / f"{recipe.subset}.parquet", map(draw, range(SAMPLES)))
+    agreed = _agreement(recipe.subset, partial(dots_row, carriers, seed, "train", recipe.subset))
     rows = [row for row in read_index(DOTS_VALIDATION) if row.subset == recipe.subset][: recipe.validation_size]
     if not rows:
         raise ValueError(
             f"training.{model}: no carrier of {recipe.subset!r} in {DOTS_VALIDATION}; add it to dots_validation"
         )
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as executor:
-        prepared = draw_all(partial(_prepared, draw), range(recipe.pool_size), executor)
+    rows_of_pool = PoolRows(carriers, seed, (recipe.subset,))
+    with drawing_processes() as executor:
+        prepared = draw_all(partial(_prepared, rows_of_pool), range(recipe.pool_size), executor)
         pool = tqdm(prepared, total=recipe.pool_size, desc=f"{model}, pool", unit="image", leave=False)
         validation = list(executor.map(prepare, rows, chunksize=8))
         fitted = fit(carriers.subsets[recipe.subset].dot_side_px, pool, validation, recipe.ridges)
@@ -111,7 +86,7 @@ def fit_linear(model: str) -> None:
         "pool_agreement": agreed,
         "recipe": asdict(recipe),
         "data": {"seed": seed, **asdict(carriers)},
-        "validated_on": digest([digest(row.capture) for row in rows]),
+        "validated_on": digest_of(rows),
     }
     write_json(MODELS / f"{model}.json", facts)
 
@@ -122,33 +97,61 @@ def _prepared(draw: Callable[[int], Row], item: int) -> Example:
 
 def train_network(model: str) -> None:
     """Train a network; a killed training goes on from its last checkpoint."""
-    recipe = load_section(PARAMS, f"training.{model}", Recipe)
-    motion = load_section(PARAMS, "synthesis.motion", Motion)
+    with drawing_processes() as executor:
+        task, agreed = _task(model, executor)
+        pool = task.pool(task.recipe.pool_size)
+    silent = os.environ.get("RANK", "0") != "0"
+    with tqdm(total=task.recipe.schedule.steps, desc=model, unit="step", disable=silent) as bar:
+        seconds = carry_out(task, pool, CHECKPOINTS, MODELS, METRICS, partial(shown, bar), pool_agreement=agreed)
+    if seconds is not None:
+        weights = digest((MODELS / f"{model}.safetensors").read_bytes())
+        write_training_time(TIMING, model, seconds, f"{device_name()}, {processor()}, {os.cpu_count()} cores", weights)
+
+
+def _task(model: str, executor: Executor) -> tuple[Task, float]:
+    """Training of a model as `params.yaml` has it, and how far its pool agrees with the samples in git."""
     seed = load_section(PARAMS, "synthesis.seed", int)
-    agreed = agreement(POOLS / "motion.parquet", (motion_pool_row(motion, seed, item) for item in range(SAMPLES)))
-    pool = motion_pool(motion, seed, recipe.pool_size, progress=_bar("rendering the pool"))
-    data = {"seed": seed, **asdict(motion), "pool_fingerprint": pool.fingerprint}
-    origin = {"recipe": asdict(recipe), "data": data}
-    # Other code, another torch or another device is another training: it does not go on from this one's checkpoint.
-    folder = CHECKPOINTS / digest([origin, code_digest(), torch.__version__, device().type])[:16]
-    if (folder / "last.pt").exists():
-        print(f"going on from the checkpoint in {folder}", file=sys.stderr)
-    torch.manual_seed(recipe.schedule.seed)
-    generator, critic = build(**asdict(recipe.network)), Critic(recipe.critic_width)
-    validation = _validation()
-    with tqdm(total=recipe.schedule.steps, desc=model, unit="step") as bar:
-        state = train(generator, critic, pool, recipe.schedule, folder, validation.error, _shown(bar))
-    save_weights(MODELS / f"{model}.safetensors", state, asdict(recipe.network))
-    METRICS.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "history.csv", METRICS / f"{model}-history.csv")
-    facts = {**_facts(model, recipe, pool), "pool_agreement": agreed, **origin, "validated_on": validation.digest}
-    write_json(MODELS / f"{model}.json", facts)
-    shutil.rmtree(folder)
+    bar = partial(tqdm, desc=f"{model}, pool", unit="image", leave=False)
+    section = "dots" if model.startswith("dots-") else model
+    if section != "dots":
+        recipe = load_section(PARAMS, f"training.{section}", Recipe)
+        motion = load_section(PARAMS, "synthesis.motion", Motion)
+        agreed = _agreement("motion", partial(motion_pool_row, motion, seed))
+        rows = list(read_index(VALIDATION))
+        return motion_task(model, recipe, motion, seed, rows, executor, partial(bar, total=recipe.pool_size)), agreed
+    dots = load_section(PARAMS, f"training.{section}", DotsRecipe)
+    carriers = load_section(PARAMS, "synthesis.dots", Carriers)
+    subset = dots.pools[f"{named(model)[0]}px"][0]
+    agreed = _agreement(subset, partial(dots_row, carriers, seed, "train", subset))
+    rows = [row for row in read_index(DOTS_VALIDATION) if row.subset == subset]
+    return dots_task(model, dots, carriers, seed, rows, executor, partial(bar, total=dots.pool_size)), agreed
 
 
-def code_digest() -> str:
-    """Digest of the code that trains."""
-    return digest({path.name: digest(path.read_bytes()) for path in sorted(Path(engine.__file__).parent.glob("*.py"))})
+def _agreement(pool: str, draw: Callable[[int], Row]) -> float:
+    samples = POOLS / f"{pool}.parquet"
+    return agreement(str(samples), read_index(samples), map(draw, range(SAMPLES)))
+
+
+def pack_training(model: str, folder: Path) -> None:
+    """Write what another machine needs to train a network, apart from the sources (`learning.carried`).
+
+    Raises
+    ------
+    ValueError
+        A linear reader, which is fitted here in a minute.
+    """
+    if model.startswith("lmmse-"):
+        raise ValueError(f"{model} is no network; `dvc repro train@{model}` fits it in a minute")
+    with drawing_processes() as executor:
+        task, _ = _task(model, executor)
+        dots = isinstance(task.recipe, DotsRecipe)
+        settings = (
+            load_section(PARAMS, "synthesis.dots", Carriers)
+            if dots
+            else load_section(PARAMS, "synthesis.motion", Motion)
+        )
+        first = task.pool(min(task.recipe.pool_size, SAMPLES))
+        pack(folder, model, task.recipe, settings, task.data["seed"], task.validated, first)
 
 
 def import_weights(folder: Path) -> str:
@@ -175,20 +178,19 @@ def import_weights(folder: Path) -> str:
     if model.startswith("lmmse-"):
         raise ValueError(f"{found[0]}: a linear reader is no network; `dvc repro train@{model}` fits it in a minute")
     history = folder / f"{model}-history.csv"
-    for path in (history, folder / f"{model}.json", VALIDATION):
+    validation = DOTS_VALIDATION if model.startswith("dots-") else VALIDATION
+    for path in (history, folder / f"{model}.json", validation):
         if not path.is_file():
-            raise ValueError(
-                f"{path}: missing" + ("; `dvc repro validate@motion` makes it" if path is VALIDATION else "")
-            )
-    recipe = load_section(PARAMS, f"training.{model}", Recipe)
-    motion = load_section(PARAMS, "synthesis.motion", Motion)
-    seed = load_section(PARAMS, "synthesis.seed", int)
+            remedy = f"; `dvc repro validate@{validation.parent.name}` makes it" if path is validation else ""
+            raise ValueError(f"{path}: missing{remedy}")
     facts = read_json(folder / f"{model}.json")
-    first = motion_pool(motion, seed, min(recipe.pool_size, SAMPLES))
-    data = {"seed": seed, **asdict(motion), "pool_fingerprint": first.fingerprint}
+    with drawing_processes() as executor:
+        task, _ = _task(model, executor)
+        first = task.pool(min(task.recipe.pool_size, SAMPLES))
+    data = {**task.data, "pool_fingerprint": first.fingerprint}
     if facts.get("pool_agreement", 0) >= MIN_AGREEMENT:  # another library rounded a few pixels otherwise
         data["pool_fingerprint"] = facts["data"]["pool_fingerprint"]
-    ours = {"recipe": asdict(recipe), "data": data, "network": asdict(recipe.network)}
+    ours = {"recipe": asdict(task.recipe), "data": data, "network": task.recipe.network}
     theirs = {"recipe": facts.get("recipe"), "data": facts.get("data"), "network": read_network(found[0])}
     for name, mine in ours.items():
         if digest(mine) != digest(theirs[name]):
@@ -202,59 +204,6 @@ def import_weights(folder: Path) -> str:
             shutil.copyfile(source, part)
     write_json(MODELS / f"{model}.json", {**facts, "taken_in_by_code": code_digest()})
     return model
-
-
-@dataclass(frozen=True)
-class _Validation:
-    captures: np.ndarray
-    modules: list[tuple[np.ndarray, int]]
-    digest: str
-
-    def error(self, generator: nn.Module) -> float:
-        """Share of modules that the restored pictures show wrong."""
-        wrong = total = 0
-        for start in range(0, len(self.captures), 32):
-            restored = restore(generator, self.captures[start : start + 32]).mean(3)
-            for image, (matrix, quiet_zone) in zip(restored, self.modules[start : start + 32], strict=True):
-                dark = sample_modules(image, matrix.shape[0], quiet_zone) < 0.5
-                wrong += int((dark != matrix).sum())
-                total += matrix.size
-        return wrong / total
-
-
-def _validation() -> _Validation:
-    rows = list(read_index(VALIDATION))
-    captures = np.stack([open_colour(row.capture) for row in rows]).astype(np.float32) / np.float32(255)
-    return _Validation(
-        captures, [(row.matrix(), row.quiet_zone or 0) for row in rows], digest([digest(row.capture) for row in rows])
-    )
-
-
-def _facts(model: str, recipe: Recipe, pool: Pool) -> dict[str, Any]:
-    on = device()
-    return {
-        "model": model,
-        "steps": recipe.schedule.steps,
-        "images_in_pool": len(pool.captures),
-        "device": torch.cuda.get_device_name() if on.type == "cuda" else f"CPU ({platform.machine()})",
-        "torch": torch.__version__,
-    }
-
-
-def _bar(text: str) -> Any:
-    return lambda items: iter(tqdm(items, desc=text, unit="image", leave=False))
-
-
-def _shown(bar: "tqdm[Any]") -> Any:
-    def show(progress: Progress) -> None:
-        bar.update(progress.step - bar.n)
-        bar.set_postfix(pixel=f"{progress.pixel_loss:.4f}", refresh=False)
-        if progress.validation_error is not None:
-            bar.write(
-                f"step {progress.step}: validation bit error rate {progress.validation_error:.4f}", file=sys.stderr
-            )
-
-    return show
 
 
 if __name__ == "__main__":

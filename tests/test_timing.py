@@ -1,7 +1,7 @@
 import numpy as np
 
-from qrestore.evaluation.timing import write_times
 from qrestore.files import read_json
+from qrestore.timing import write_times
 
 
 def test_one_data_set_is_replaced_and_the_others_stay(tmp_path):

@@ -1,4 +1,7 @@
-"""Times: they never repeat, so they stand in a file of their own that is no output of any stage."""
+"""Times of restoring and of training.
+
+They never repeat, so they stand in a file of their own that is no output of any stage.
+"""
 
 import os
 import platform
@@ -40,13 +43,37 @@ def write_times(
         values[f"{data}.{key}.speedup_over_pan"] = round(ratio, 3)
     measured: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores, CPU time of 1 thread a picture",
+        "machine": f"{processor()}, {os.cpu_count()} cores, CPU time of 1 thread a picture",
         "weights_sha256": dict(weights_sha256),
     }
-    write_json(path, {"measured": {**old.get("measured", {}), data: measured}, "seconds": dict(sorted(values.items()))})
+    _keep(path, old, measured={**old.get("measured", {}), data: measured}, seconds=dict(sorted(values.items())))
 
 
-def _processor() -> str:
+def write_training_time(path: Path, model: str, seconds: float, device: str, weights_sha256: str) -> None:
+    """Keep how long a model was trained.
+
+    Parameters
+    ----------
+    path : `timing.json`.
+    seconds : on the clock, of all the processes that went on from one another.
+    device : what it was trained on.
+    """
+    old = read_json(path) if path.exists() else {}
+    training = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "device": device,
+        "seconds": round(seconds, 1),
+        "weights_sha256": weights_sha256,
+    }
+    _keep(path, old, training={**old.get("training", {}), model: training})
+
+
+def _keep(path: Path, old: Mapping[str, Any], **new: Any) -> None:
+    write_json(path, {"measured": {}, "training": {}, "seconds": {}, **old, **new})
+
+
+def processor() -> str:
+    """Name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
