@@ -100,8 +100,8 @@ def follow(recipe: Recipe, settings: Motion, seed: int, rows: Sequence[Row]) -> 
 
 def curves(points: Sequence[Point], strips: Sequence[Any]) -> Figure:
     """Figs 6-8: pictures, loss and QR-MAE over the steps."""
-    figure = Figure((11, 6.2), layout="constrained")
-    above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(1.4, 1)), object)
+    figure = Figure((11, 5), layout="constrained")
+    above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(1.2, 1)), object)
     names = ["captured", *(f"step {point.step}" for point in points), "truth"]
     for row, line in enumerate(above.subplots(_SHOWN, len(strips))):
         for axes, strip, name in zip(line, strips, names, strict=True):
