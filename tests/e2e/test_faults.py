@@ -130,7 +130,7 @@ def test_accept_takes_a_comment_and_refuses_a_change(toy: Toy, tmp_path: Path) -
     here.run("dvc", "repro", "synthesize")
     module = here.root / "src/qrestore/datasets/motion.py"
     text = module.read_text()
-    changed = text.replace("content.integers(8)", "content.integers(7)")  # masks 0 to 6: other pictures
+    changed = text.replace("rng.integers(8)", "rng.integers(7)")  # masks 0 to 6: other pictures
     assert changed != text
     module.write_text(text + "\n# a comment\n")
     here.run("python", "-m", "qrestore", "accept", "synthesize")
