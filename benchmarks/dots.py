@@ -207,10 +207,7 @@ def _drawing(seed: int, version: int, count: int) -> dict[str, Any]:
 def _draw_and_write(seed: int, version: int, count: int) -> dict[str, Any]:
     draw_one = partial(dots_row, _one_profile(version, 2, "hard"), seed, "validation", "it")
     start = time.perf_counter()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        drawing_processes() as executor,
-    ):
+    with tempfile.TemporaryDirectory() as folder, drawing_processes() as executor:
         rows = draw_all(draw_one, range(count), executor)
         write_index(Path(folder) / "codes.parquet", tqdm(rows, total=count, desc="draw", unit="code", leave=False))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ class Point(NamedTuple):
 
 def follow(recipe: Recipe, settings: Motion, seed: int, rows: Sequence[Row]) -> tuple[list[Point], list[Any]]:
     """Train, and measure at every checkpoint; the first pictures as they are restored there, too."""
-    prior = Prior.of({**vars(settings)})
+    prior = Prior.of(vars(settings))
     seen = np.stack([deblurrer_input(from_uint8(open_colour(row.capture)), prior) for row in rows])
     truths = [render_at(row.matrix(), settings.side_px, settings.quiet_zone) for row in rows]
     points: list[Point] = []
@@ -84,7 +85,7 @@ def follow(recipe: Recipe, settings: Motion, seed: int, rows: Sequence[Row]) -> 
     network, critic = build(recipe.network), build(recipe.critic)
     measure(network.eval())
     with drawing_processes() as executor:
-        bar = lambda pairs: tqdm(pairs, total=recipe.pool_size, desc="pool", unit="image", leave=False)  # noqa: E731
+        bar = partial(tqdm, total=recipe.pool_size, desc="pool", unit="image", leave=False)
         pool = motion_task(DEBLURRER, recipe, settings, seed, rows, executor, bar).pool(recipe.pool_size)
     with tempfile.TemporaryDirectory() as folder, tqdm(total=recipe.schedule.steps, unit="step") as steps:
 
