@@ -19,9 +19,9 @@ from tqdm import tqdm
 from benchmarks.readme import put
 from qrestore.arrays import Image, from_uint8
 from qrestore.evaluation.benchmark import recognise
-from qrestore.evaluation.metrics import clustered_bootstrap
 from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.files import read_json, write_json
+from qrestore.intervals import clustered_bootstrap
 from qrestore.learning.model import load_deblurrer
 from qrestore.pictures import open_grey
 from qrestore.symbol.geometry import side_modules

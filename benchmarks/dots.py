@@ -43,8 +43,8 @@ from qrestore.dots.lmmse import load_lmmse
 from qrestore.dots.message import Message
 from qrestore.evaluation.benchmark import Task, measure
 from qrestore.evaluation.dot_readers import DOT_READERS
-from qrestore.evaluation.metrics import wilson
 from qrestore.files import write_json
+from qrestore.intervals import wilson
 from qrestore.optics import degradation
 from qrestore.optics.degradation import PROFILES, degrade, draw
 from qrestore.pictures import open_colour

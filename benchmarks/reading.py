@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from benchmarks.readme import put
 from qrestore.arrays import Grey8
-from qrestore.evaluation.metrics import clustered_bootstrap
 from qrestore.files import digest, write_json
+from qrestore.intervals import clustered_bootstrap
 from qrestore.pictures import open_grey
 from qrestore.reading.pictures import read_hard
 from qrestore.symbol.decode import require_readers, same_text

@@ -1,42 +1,162 @@
-"""The QR deblurrer as MLflow serves it: a model from this code and a weights file, no pickle.
+"""The registered models as MLflow serves them: from this code and their own files, no pickle.
 
-MLflow runs this file when it loads a version; `tracking` logs it.
+MLflow runs this file when it loads a version; `tracking` logs it with the name of the model. Pictures come
+as base64 of a PNG or JPEG file, or as tensors (height, width) or (height, width, 3) in [0, 1], of any
+size, in the column `image`; a wrong one is refused by its number, over HTTP with status 400.
 """
 
+import base64
+import binascii
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+from qrestore.arrays import Image, check_image, from_uint8, to_uint8
+
+PARAMETERS: dict[str, str | int] = {"symbol_version": 0, "level": "H", "key": ""}
+"""`symbol_version`, `level` where they are known (0: not), `key` of a label, hexadecimal."""
+
+_USUAL_VERSION = 3
+"""Whose thresholds stop the blind deblurrer where the version is not known."""
+
+Answer = Callable[[Image, dict[str, Any]], dict[str, Any]]
+"""(image, parameters) -> `picture` in [0, 1], `text` or None, `scores`, and what else a model has to say."""
 
 
-class QrDeblurrer(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """(batch, height, width, 3) float32 in [0, 1] -> restored, same shape, grey; any batch, height and width."""
+def qr_deblurrer(models: Path, restorer: str) -> Answer:
+    """Restore an upright symbol that fills its picture ([cgan])."""
+    del restorer
+    from qrestore.evaluation.benchmark import texts_in
+    from qrestore.evaluation.restorers import DEBLURRER
+    from qrestore.learning.model import load_deblurrer
+    from qrestore.restoration.sharpness import tenengrad
+
+    restore = load_deblurrer(models / f"{DEBLURRER}.safetensors")
+
+    def answer(image: Image, given: dict[str, Any]) -> dict[str, Any]:
+        restored = restore(image, given["symbol_version"] or None)
+        before = image if image.ndim == 2 else image.mean(2)
+        scores = {"sharpness_before": tenengrad(before), "sharpness": tenengrad(restored)}
+        # The network draws the probability of paper.
+        scores["certainty"] = float(np.abs(2 * restored - 1).mean())
+        return {"picture": restored, "text": next(iter(texts_in(restored)), None), "scores": scores}
+
+    return answer
+
+
+def blind_deblurrer(models: Path, restorer: str) -> Answer:
+    """Deblur under the calibrated thresholds ([fast-deblur]); the picture comes back 300 x 300."""
+    from qrestore.datasets.row import Row
+    from qrestore.evaluation.blind_restorers import blind_restorer
+    from qrestore.reading.deblur import squared
+    from qrestore.restoration.sharpness import tenengrad
+
+    restore = blind_restorer(restorer, models)
+
+    def answer(image: Image, given: dict[str, Any]) -> dict[str, Any]:
+        picture = squared(to_uint8(image if image.ndim == 2 else image.mean(2)))
+        version = given["symbol_version"] or _USUAL_VERSION
+        row = Row(data="defocus", split="test", item=0, subset="", text="", symbol_version=version, level=given["level"])
+        found = restore(picture, row)
+        scores = {"sharpness_before": tenengrad(picture), "sharpness": found.sharpness, "scales": len(found.scales)}
+        return {"picture": found.image, "text": found.text, "scores": scores, "route": found.route}
+
+    return answer
+
+
+def dots_reader(models: Path, restorer: str) -> Answer:
+    """Read the dots of a label ([dots]); `picture` shows them, a pixel a site, dark = dot."""
+    from qrestore.reading.labels import read_dots
+
+    dot_side_px: Any = 2 if (models / "dots-2px-direct.safetensors").exists() else 1
+
+    def answer(image: Image, given: dict[str, Any]) -> dict[str, Any]:
+        # Without a key the dots are seen, but say nothing.
+        key = bytes.fromhex(given["key"]) if given["key"] else bytes(32)
+        found = read_dots(image, key, models, restorer, (dot_side_px,))  # type: ignore[arg-type]
+        return {
+            "picture": 1.0 - found.bits,
+            "text": found.text,
+            "scores": {"confidence": float(found.confidence.mean())},
+            "message": None if found.message is None else base64.b64encode(found.message).decode(),
+            "serial": found.serial,
+        }
+
+    return answer
+
+
+ANSWERS: dict[str, Callable[[Path, str], Answer]] = {
+    "qr-deblurrer": qr_deblurrer,
+    "blind-deblurrer": blind_deblurrer,
+    "dots-reader-2px": dots_reader,
+    "dots-reader-1px": dots_reader,
+}
+
+
+class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+    """One of `ANSWERS`, as the model's configuration says (`model`, `restorer`)."""
 
     def load_context(self, context: Any) -> None:
-        """Load the weights that stand beside this code."""
-        from qrestore.learning.model import load_deblurrer
-
-        self.restore = load_deblurrer(Path(context.artifacts["weights"]))
+        """Load the files that stand beside this code."""
+        which = context.model_config
+        self.answer = ANSWERS[which["model"]](Path(context.artifacts["models"]), which["restorer"])
 
     # Without annotations: MLflow takes them for a schema of its own, and ours is the logged signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Restore a batch.
+        """Answer for every picture.
+
+        Returns
+        -------
+        A dict a picture: `picture` as it was given, base64 of a PNG file or nested lists; `text`, `scores`,
+        `milliseconds`, and what else the model has to say.
 
         Raises
         ------
-        ValueError
-            Another shape, values outside [0, 1], or fewer pixels than modules.
+        MlflowException
+            A picture that is none, or that the model refuses; INVALID_PARAMETER_VALUE, which is HTTP 400.
         """
-        del context, params
-        from qrestore.arrays import check_image
+        del context
+        answers = []
+        for number, given in enumerate(model_input["image"]):
+            start = time.perf_counter()
+            try:
+                image, encoded = _opened(given)
+                answer = self.answer(image, {**PARAMETERS, **(params or {})})
+            except (ValueError, TypeError) as error:
+                raise MlflowException(f"image {number}: {error}", INVALID_PARAMETER_VALUE) from None
+            picture = np.clip(answer["picture"], 0, 1)
+            answer["picture"] = _base64(picture) if encoded else np.asarray(picture, np.float64).tolist()
+            answers.append({**answer, "milliseconds": round(1000 * (time.perf_counter() - start), 3)})
+        return answers
 
-        batch = np.asarray(model_input, np.float32)
-        if batch.ndim != 4 or batch.shape[3] != 3:
-            raise ValueError(f"shape {batch.shape}; expected (batch, height, width, 3)")
-        for number, image in enumerate(batch):
-            check_image(image, f"image {number}")
-        return np.stack([np.repeat(self.restore(image)[:, :, None], 3, 2) for image in batch])
+
+def _opened(given: Any) -> tuple[Image, bool]:
+    """An image, and whether it came as a file."""
+    from qrestore.pictures import open_colour
+
+    while isinstance(given, list | np.ndarray) and len(given) == 1 and isinstance(given[0], str):
+        given = given[0]  # a column of one string comes as a list
+    if isinstance(given, str):
+        try:
+            file = base64.b64decode(given, validate=True)
+        except binascii.Error:
+            raise ValueError("no base64 of a picture file") from None
+        return from_uint8(open_colour(file)), True
+    image = np.asarray(given, np.float64)
+    check_image(image)
+    return image, False
 
 
-mlflow.models.set_model(QrDeblurrer())
+def _base64(picture: Image) -> str:
+    from qrestore.datasets.synthesis import encode_png
+
+    return base64.b64encode(encode_png(to_uint8(picture))).decode()
+
+
+mlflow.models.set_model(Served())

@@ -4,8 +4,8 @@ from itertools import count
 import pytest
 
 from qrestore.evaluation.benchmark import Result
-from qrestore.evaluation.metrics import clustered_bootstrap, wilson
 from qrestore.evaluation.summary import headline, totals
+from qrestore.intervals import clustered_bootstrap, wilson
 
 _items = count()
 

@@ -1,6 +1,7 @@
 """Scanned data: a folder of pictures with their true texts, collected into the inbox and indexed from it."""
 
 import csv
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from qrestore.files import digest, write_json
 from qrestore.pictures import PictureError, open_grey
 
 TRUTH = "ground_truth.csv"
-"""Columns `file` and `text`, UTF-8; a column `text_group` clusters repeated texts; others are ignored."""
+"""Columns `file` and `text`, UTF-8; a column `text_group` clusters repeated texts; of others, see `CONDITIONS`."""
+
+CONDITIONS = ("printer", "paper", "device", "run")
+"""Columns that are kept, with a row as JSON in place of drawn optics; any others are ignored."""
 
 
 class ScanError(ValueError):
@@ -42,6 +46,7 @@ def collect(folder: Path, inbox: Path) -> tuple[Path, int]:
     identity = digest(
         [
             [row["file"], row["text"], row.get("text_group") or "", digest(pictures[row["file"]].read_bytes())]
+            + [row[column] for column in CONDITIONS if row.get(column)]
             for row in rows
         ]
     )
@@ -75,9 +80,10 @@ def scanned_rows(inbox: Path, rejects: list[dict[str, str]]) -> Iterator[Row]:
                 rejects.append({"file": name, "reason": str(error)})
                 continue
             group = row.get("text_group") or ""
+            known = {column: row[column] for column in CONDITIONS if row.get(column)}
             yield Row(
                 data="scanned", split="test", item=item, subset="all", text=row["text"], text_group=group,
-                file=name, capture=capture,
+                file=name, degradation=json.dumps(known) if known else None, capture=capture,
             )  # fmt: skip
             item += 1
 

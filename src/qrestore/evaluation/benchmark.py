@@ -1,5 +1,6 @@
 """The one evaluation: a row an image and restorer, whatever the data set."""
 
+import json
 import os
 import time
 from collections import Counter
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from qrestore.dots.carrier import Soft, sites
 from qrestore.dots.embedding import recover
 from qrestore.evaluation.blind_restorers import SHARED
 from qrestore.evaluation.dot_readers import DOT_READERS, dot_reader
-from qrestore.evaluation.metrics import module_errors, qr_mae
+from qrestore.evaluation.metrics import module_errors, psnr_db, qr_mae
 from qrestore.evaluation.restorers import RESTORERS, restorer
 from qrestore.files import whole
 from qrestore.pictures import open_colour, open_grey
@@ -45,7 +46,8 @@ class Result:
     which `misses` are dots not seen and `false_dots` dots that are none. `stray_dots` : dots seen on
     the `unused_bits` sites that carry none, never counted as errors. `message_recovered` : the hidden
     message came back whole. `sharpness` : Tenengrad of the restored image. `severity` : blur in
-    modules, the radius or half the path length.
+    modules, the radius or half the path length. `profile` : of the optics, by name. `printer`, `device` :
+    of a scan, where its truth table says. `psnr_db`, `qr_mae` : against the ideal picture.
     """
 
     data: str
@@ -54,6 +56,11 @@ class Result:
     name: str
     text_group: str
     restorer: str
+    symbol_version: int | None = None
+    dot_side_px: int | None = None
+    profile: str | None = None
+    printer: str | None = None
+    device: str | None = None
     route: str | None = None
     recognised: bool | None = None
     false_read: bool | None = None
@@ -65,26 +72,25 @@ class Result:
     unused_bits: int | None = None
     message_recovered: bool | None = None
     qr_mae: float | None = None
+    psnr_db: float | None = None
     sharpness: float | None = None
     severity: float | None = None
 
 
-_WHOLE = ("item", "bit_errors", "bits", "misses", "false_dots", "stray_dots", "unused_bits")
-_KINDS = (
-    dict.fromkeys(_WHOLE, pa.int64())
-    | dict.fromkeys(("recognised", "false_read", "message_recovered"), pa.bool_())
-    | dict.fromkeys(("qr_mae", "sharpness", "severity"), pa.float64())
+_ARROW = {str: pa.string(), int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
+SCHEMA = pa.schema(
+    [(field.name, _ARROW[next(iter(get_args(field.type)), field.type)]) for field in fields(Result)]  # type: ignore[index]
 )
-SCHEMA = pa.schema([(field.name, _KINDS.get(field.name, pa.string())) for field in fields(Result)])
 
 
 @dataclass(frozen=True)
 class Task:
-    """A row to measure; what a worker process is sent."""
+    """A row to measure, and the name of its profile; what a worker process is sent."""
 
     row: Row
     models: Path
     names: Sequence[str]
+    profile: str | None = None
 
 
 class Measured(NamedTuple):
@@ -106,7 +112,8 @@ def measure(task: Task) -> list[Measured]:
         start = time.process_time()
         found = restore(image, row)
         seconds = sum(found.seconds.values()) if name in SHARED else time.process_time() - start
-        measured.append(Measured(_dots_result(row, name, found) if dots else _result(row, name, found), seconds))
+        head = _head(row, name, task.profile)
+        measured.append(Measured(_dots_result(row, head, found) if dots else _result(row, head, found), seconds))
     return measured
 
 
@@ -124,25 +131,37 @@ _restorer = cache(restorer)
 _dot_reader = cache(dot_reader)
 
 
-def recognise(image: Image, truth: str, *, variants: bool = False) -> tuple[bool, bool]:
-    """Read an image as every restorer's output is read; whether the right text, or only a wrong one, was seen."""
+def texts_in(image: Image, *, variants: bool = False) -> list[str]:
+    """Texts that the readers see in an image, as every restorer's output is read."""
     picture = to_uint8(image)
     texts = [code.text for code in read(picture, variants=variants).codes]
     scale = _READING_SIDE_PX / min(picture.shape)
     if not texts and not variants and scale > 1:
         large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         texts = [code.text for code in read(np.asarray(large, np.uint8), variants=False).codes]
+    return texts
+
+
+def recognise(image: Image, truth: str, *, variants: bool = False) -> tuple[bool, bool]:
+    """Whether the right text, or only a wrong one, is seen in an image."""
+    texts = texts_in(image, variants=variants)
     right = any(same_text(text, truth) for text in texts)
     return right, bool(texts) and not right
 
 
-def _head(row: Row, name: str) -> dict[str, Any]:
-    facts = ("data", "subset", "item", "name", "text_group")
-    return {**{fact: getattr(row, fact) for fact in facts}, "restorer": name}
+def _head(row: Row, restorer: str, profile: str | None) -> dict[str, Any]:
+    facts = ("data", "subset", "item", "name", "text_group", "symbol_version", "dot_side_px")
+    optics = json.loads(row.degradation or "{}")
+    return {
+        **{fact: getattr(row, fact) for fact in facts},
+        "restorer": restorer,
+        "profile": profile or optics.get("kind"),
+        **{fact: optics.get(fact) for fact in ("printer", "device")},
+    }
 
 
-def _result(row: Row, name: str, found: Restored) -> Result:
-    restored = found.image
+def _result(row: Row, head: dict[str, Any], found: Restored) -> Result:
+    restored, name = found.image, head["restorer"]
     if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
         restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
     recognised = false_read = False
@@ -153,35 +172,41 @@ def _result(row: Row, name: str, found: Restored) -> Result:
     if found.text is not None:  # the route read it on its way
         recognised = same_text(found.text, row.text)
         false_read = not recognised
-    errors = bits = mae = severity = None
-    if row.data != "dots" and row.symbol_version is not None and row.quiet_zone is not None:
-        matrix = row.matrix()
-        errors, bits = module_errors(restored, matrix, row.quiet_zone), matrix.size
-        mae = round(qr_mae(restored, render_at(matrix, restored.shape[0], row.quiet_zone)), 4)
-        module_side_px = restored.shape[0] / (matrix.shape[0] + 2 * row.quiet_zone)
-        extent = row.defocus_radius_px if row.motion_length_px is None else row.motion_length_px / 2
-        severity = None if extent is None else round(extent / module_side_px, 4)
     return Result(
-        **_head(row, name),
+        **head,
         route=found.route,
         recognised=recognised,
         false_read=false_read,
-        bit_errors=errors,
-        bits=bits,
-        qr_mae=mae,
         sharpness=round(tenengrad(restored), 6),
-        severity=severity,
+        **({} if row.data == "dots" else _against_ideal(row, restored)),
     )
 
 
-def _dots_result(row: Row, name: str, soft: Soft) -> Result:
+def _against_ideal(row: Row, restored: Image) -> dict[str, Any]:
+    """Distances from the symbol as it should look, where it is known."""
+    if row.symbol_version is None or row.quiet_zone is None:
+        return {}
+    matrix = row.matrix()
+    ideal = render_at(matrix, restored.shape[0], row.quiet_zone)
+    module_side_px = restored.shape[0] / (matrix.shape[0] + 2 * row.quiet_zone)
+    extent = row.defocus_radius_px if row.motion_length_px is None else row.motion_length_px / 2
+    return {
+        "bit_errors": module_errors(restored, matrix, row.quiet_zone),
+        "bits": matrix.size,
+        "qr_mae": round(qr_mae(restored, ideal), 4),
+        "psnr_db": round(psnr_db(restored, ideal), 4),
+        "severity": None if extent is None else round(extent / module_side_px, 4),
+    }
+
+
+def _dots_result(row: Row, head: dict[str, Any], soft: Soft) -> Result:
     dots, used = true_dots(row)
     seen = soft > 0
     found = recover(soft, synthetic_key(row), row.text, row.symbol_version or 0) if row.seed is not None else None
     misses, false_dots = int((dots & ~seen & used).sum()), int((seen & ~dots & used).sum())
     allowed = sites(row.symbol_version or 0)
     return Result(
-        **_head(row, name),
+        **head,
         bit_errors=misses + false_dots,
         bits=int(used.sum()),
         misses=misses,
@@ -193,22 +218,27 @@ def _dots_result(row: Row, name: str, soft: Soft) -> Result:
 
 
 def tasks(
-    rows: Iterable[Row], data: DataName, models: Path, slow: Mapping[str, Mapping[str, int]] | None = None
+    rows: Iterable[Row],
+    data: DataName,
+    models: Path,
+    slow: Mapping[str, Mapping[str, int]] | None = None,
+    profile: Callable[[Row], str | None] = lambda _: None,
 ) -> Iterator[Task]:
     """Pair each row with the restorers that its data set is measured with; a picture that reads needs none.
 
     Parameters
     ----------
     slow : by restorer and subset, how many of the first unread captures it is given besides.
+    profile : names the profile of a row's optics, where the row does not.
     """
     unread: Counter[str] = Counter()
     for row in rows:
         if row.readable:
-            yield Task(row, models, RESTORERS[data][:1])
+            yield Task(row, models, RESTORERS[data][:1], profile(row))
             continue
         more = [name for name, counts in (slow or {}).items() if unread[row.subset] < counts.get(row.subset, 0)]
         unread[row.subset] += 1
-        yield Task(row, models, (*RESTORERS[data], *more))
+        yield Task(row, models, (*RESTORERS[data], *more), profile(row))
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:

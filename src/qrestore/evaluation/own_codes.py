@@ -10,8 +10,9 @@ from typing import Any
 from qrestore.arrays import from_uint8
 from qrestore.datasets.motion import Content, Motion, motion_row
 from qrestore.evaluation.benchmark import recognise
-from qrestore.evaluation.metrics import wilson
+from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.files import write_json
+from qrestore.intervals import wilson
 from qrestore.learning.engine import Progress
 from qrestore.learning.model import Restore, load_deblurrer
 from qrestore.learning.recipe import Recipe
@@ -123,7 +124,7 @@ def train_own(
     (out / "checkpoints").rmdir()
     restorers: dict[str, Restore] = {
         "before": lambda image, _=None: image.mean(2),
-        "general": load_deblurrer(models / "qr-deblurrer.safetensors"),
+        "general": load_deblurrer(models / f"{DEBLURRER}.safetensors"),
         "own": load_deblurrer(out / f"{MODEL}.safetensors"),
     }
     right, wrong = dict.fromkeys(restorers, 0), dict.fromkeys(restorers, 0)

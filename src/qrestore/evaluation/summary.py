@@ -1,22 +1,46 @@
 """From rows to figures: totals of a data set, and the flat headline of them all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from qrestore.evaluation.benchmark import Result
-from qrestore.evaluation.metrics import clustered_bootstrap, wilson
+from qrestore.intervals import clustered_bootstrap, wilson
 
 MIN_TEXTS = 10
 
+BLUR_STEP = 0.25
+"""Modules, width of the classes of blur."""
+
 Totals = dict[str, dict[str, dict[str, Any]]]
-"""subset -> restorer -> metric -> number or its statistics."""
+"""subset, or value of another column -> restorer -> metric -> number or its statistics."""
+
+COLUMNS: dict[str, Callable[[Result], str | None]] = {
+    "symbol_version": lambda result: _named(result.symbol_version),
+    "blur_modules": lambda result: _blur_class(result.severity),
+    "dot_side_px": lambda result: _named(result.dot_side_px),
+    "profile": lambda result: result.profile,
+    "printer": lambda result: result.printer,
+    "device": lambda result: result.device,
+}
+"""What results are broken down by, besides their subset."""
 
 
-def totals(results: Iterable[Result]) -> Totals:
-    """Total up a data set by subset and restorer.
+def _named(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _blur_class(severity: float | None) -> str | None:
+    if severity is None:
+        return None
+    low = int(severity / BLUR_STEP) * BLUR_STEP
+    return f"{low:.2f}-{low + BLUR_STEP:.2f}"
+
+
+def totals(results: Iterable[Result], column: Callable[[Result], str | None] = lambda result: result.subset) -> Totals:
+    """Total up a data set by a column, the subset if no other is asked for, and restorer; None is left out.
 
     `recognition_rate` is right texts / images, `message_recovered` hidden messages that came back
     whole / images: Wilson's interval where every text is its own, else bootstrap over texts.
@@ -24,16 +48,26 @@ def totals(results: Iterable[Result]) -> Totals:
     sites, over images with a known truth: mean with bootstrap interval over texts, median, p95, worst.
     Fewer than ten texts give no interval: they say nothing of others. `false_reads` counts images
     with a wrong text and no right one; `misses`, `false_dots` and `stray_dots` (of `unused_bits`) are
-    sums over images.
+    sums over images; `qr_mae` and `psnr_db` are means over images with a known truth.
 
     Of a data set drawn until enough captures were unread, `before` covers every capture and the
     restorers those that were unread.
     """
-    ordered = sorted(results, key=lambda result: (result.subset, result.restorer, result.item))
+
+    def place(result: Result) -> tuple[str, str]:
+        return column(result) or "", result.restorer
+
     out: Totals = {}
-    for (subset, restorer), group in groupby(ordered, key=lambda result: (result.subset, result.restorer)):
-        out.setdefault(subset, {})[restorer] = _figures(list(group))
+    for (value, restorer), group in groupby(sorted(results, key=lambda each: (*place(each), each.item)), key=place):
+        if value:
+            out.setdefault(value, {})[restorer] = _figures(list(group))
     return out
+
+
+def breakdown(results: Sequence[Result]) -> dict[str, Totals]:
+    """Totals by each of `COLUMNS` that says something, of all subsets but contents that a training saw."""
+    unseen = [result for result in results if result.subset != "seen"]
+    return {name: found for name, column in COLUMNS.items() if (found := totals(unseen, column))}
 
 
 def _figures(results: Sequence[Result]) -> dict[str, Any]:
@@ -65,9 +99,10 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
             counts = [count for result in known if (count := getattr(result, metric)) is not None]
             if counts:
                 figures[metric] = sum(counts)
-        distances = [result.qr_mae for result in known if result.qr_mae is not None]
-        if distances:
-            figures["qr_mae"] = np.mean(distances)
+        for metric in ("qr_mae", "psnr_db"):
+            distances = [distance for result in known if (distance := getattr(result, metric)) is not None]
+            if distances:
+                figures[metric] = np.mean(distances)
     return {name: _rounded(value) for name, value in figures.items()}
 
 
@@ -91,7 +126,7 @@ def headline(by_data: dict[str, Totals]) -> dict[str, float | None]:
     """Flatten totals to `<data>.<subset>.<restorer>.<metric>[.<statistic>]`.
 
     A mean stands under the metric's own name where the metric is a rate of images
-    (`recognition_rate`, `false_reads`, `qr_mae`), its interval under `.low` and `.high`.
+    (`recognition_rate`, `false_reads`, `qr_mae`, `psnr_db`), its interval under `.low` and `.high`.
     """
     flat: dict[str, float | None] = {}
     for data, subsets in by_data.items():

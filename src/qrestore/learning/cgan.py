@@ -4,14 +4,14 @@
 (4) min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]         x sharp symbol, z its blurred picture
 """
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from qrestore.learning.likely_blur import RANGE
-from qrestore.learning.residual import Residual
+from qrestore.learning.residual import Folded
 
 SIDE_PX = 80
 """Side of the pictures of [cgan], which its discriminator's dense layers are made for."""
@@ -121,7 +121,7 @@ class PaperCritic(nn.Module):
         return scores
 
 
-class Deblurrer(nn.Module):
+class Deblurrer(Folded):
     """Generator of [cgan] mended: one convolution, residual blocks, one convolution, on folded pixels.
 
     Parameters
@@ -141,20 +141,12 @@ class Deblurrer(nn.Module):
     """
 
     def __init__(self, width: int, blocks: int, fold: int) -> None:
-        super().__init__()
-        self.fold = fold
-        self.head = nn.Sequential(nn.Conv2d(3 * fold**2, width, 3, padding=1), nn.ReLU(inplace=True))
-        self.trunk = nn.Sequential(*(Residual(width, nn.ReLU(inplace=True)) for _ in range(blocks)))
-        self.tail = nn.Conv2d(width, fold**2, 3, padding=1)
+        super().__init__(3, width, blocks, fold, partial(nn.ReLU, inplace=True))
 
     def forward(self, seen: Tensor) -> Tensor:
         """(batch, 3, height, width), see `deblurrer_input`, -> (batch, 1, height, width) in [0, 1]; any size."""
-        height, width = seen.shape[-2:]
-        whole = functional.pad(seen, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
-        features = self.head(functional.pixel_unshuffle(whole, self.fold))
-        residual = functional.pixel_shuffle(self.tail(self.trunk(features) + features), self.fold)
         estimate = RANGE * seen[:, 1:2] - RANGE / 2  # less one half; the log odds of p have slope 4 at one half
-        return torch.sigmoid((residual[..., :height, :width] + 4 * estimate).float())
+        return torch.sigmoid((self.drawn(seen) + 4 * estimate).float())
 
 
 class Critic(nn.Module):

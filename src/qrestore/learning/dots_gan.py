@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qrestore.learning.residual import Residual
+from qrestore.learning.residual import Folded, Residual
 
 CHANNELS = 6
 """Of what the mended generator sees: three colours, the footprints of dots, the modules' borders, the modules."""
@@ -47,7 +47,7 @@ class PaperDotsGenerator(nn.Module):
         )
 
 
-class DotsGenerator(nn.Module):
+class DotsGenerator(Folded):
     """Generator of [dots] mended: registered capture and its lattice in, one channel on the same lattice out.
 
     Parameters
@@ -66,19 +66,11 @@ class DotsGenerator(nn.Module):
     """
 
     def __init__(self, width: int, blocks: int, fold: int) -> None:
-        super().__init__()
-        self.fold = fold
-        self.head = nn.Sequential(nn.Conv2d(CHANNELS * fold**2, width, 3, padding=1), nn.PReLU())
-        self.trunk = nn.Sequential(*(Residual(width, nn.PReLU()) for _ in range(blocks)))
-        self.tail = nn.Conv2d(width, fold**2, 3, padding=1)
+        super().__init__(CHANNELS, width, blocks, fold, nn.PReLU)
 
     def forward(self, registered: Tensor) -> Tensor:
         """(batch, 6, height, width) -> (batch, 1, height, width) in [0, 1]; any size."""
-        height, width = registered.shape[-2:]
-        whole = functional.pad(registered, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
-        features = self.head(functional.pixel_unshuffle(whole, self.fold))
-        restored = functional.pixel_shuffle(self.tail(self.trunk(features) + features), self.fold)
-        return torch.sigmoid(restored[..., :height, :width].float())
+        return torch.sigmoid(self.drawn(registered).float())
 
 
 class DotsCritic(nn.Module):

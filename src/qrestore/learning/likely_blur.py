@@ -112,11 +112,11 @@ def likeliest(blurred: Image, prior: Prior) -> Likeliest:
     costs = [table.weights @ seen + table.constant for table in tables.versions]
     chosen = int(np.argmin([cost.min() for cost in costs]))
     table = tables.versions[chosen]
+    mean, power = table.expected[tables.low], table.power[tables.low]
     blur, steps = tables.grid[int(costs[chosen].argmin())], _STEPS
     for _ in range(_HALVINGS):
         steps = steps / 2
         near = np.clip(blur + steps * _NEIGHBOURS, tables.least, tables.most)
-        mean, power = table.expected[tables.low], table.power[tables.low]
         transfer = _transfer(near, *tables.low_frequencies)
         denominator = transfer**2 * power + tables.noise
         blur = near[int((np.abs(low - transfer * mean) ** 2 / denominator + np.log(denominator)).sum(1).argmin())]

@@ -68,10 +68,12 @@ def load_deblurrer(path: Path) -> Restore:
             return np.asarray(run(module, colour[None].astype(np.float32))[0].mean(2), np.float32)
         known = prior if symbol_version is None else replace(prior, symbol_versions=(symbol_version,))
         height, width = image.shape[:2]
+        if height != width:
+            square = (max(height, width),) * 2
+            image = cv2.resize(np.asarray(image, np.float32), square, interpolation=cv2.INTER_LINEAR).clip(0, 1)
+        restored = run(module, deblurrer_input(image, known)[None])[0, :, :, 0]
         if height == width:
-            return run(module, deblurrer_input(image, known)[None])[0, :, :, 0]
-        square = cv2.resize(np.asarray(image, np.float32), (max(height, width),) * 2, interpolation=cv2.INTER_LINEAR)
-        restored = run(module, deblurrer_input(square.clip(0, 1), known)[None])[0, :, :, 0]
+            return restored
         return np.asarray(cv2.resize(restored, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
     return restore

@@ -6,6 +6,7 @@ if the message's authentication code holds, so routes and readers can be tried o
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -136,7 +137,13 @@ class DotsRead:
     used: NDArray[np.bool_] | None
 
 
-def read_dots(image: Image, key: bytes, models: Path, reader: DotReaderName = "direct") -> DotsRead:
+def read_dots(
+    image: Image,
+    key: bytes,
+    models: Path,
+    reader: DotReaderName = "direct",
+    dot_sides: Sequence[DotSide] = DOT_SIDES[::-1],
+) -> DotsRead:
     """Read the dots of the first label in an image.
 
     Parameters
@@ -145,6 +152,7 @@ def read_dots(image: Image, key: bytes, models: Path, reader: DotReaderName = "d
     key : 16 to 64 bytes.
     models : folder of the readers' weights.
     reader : `lmmse`, or the network of the `direct` or the `carrier` route.
+    dot_sides : sizes of dots to try.
 
     Raises
     ------
@@ -158,7 +166,7 @@ def read_dots(image: Image, key: bytes, models: Path, reader: DotReaderName = "d
         raise ValueError("no QR code whose modules are found: take the picture closer, sharper or in even light")
     text, seen, (matrix, *_) = found[0]
     tried: list[tuple[tuple[bool, bool, float], Recovered | None, DotSide, Soft]] = []
-    for dot_side_px in DOT_SIDES[::-1]:
+    for dot_side_px in dot_sides:
         lattice, _ = registered(seen.capture, matrix.shape[0], dot_side_px, matrix, seen.registration.homography)
         soft = _reader(reader, dot_side_px, models)(lattice, matrix)
         label = recover(soft, key, text, seen.symbol_version)

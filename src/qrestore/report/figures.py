@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from qrestore.arrays import Image, to_uint8
 from qrestore.datasets.synthesis import encode_png
 from qrestore.evaluation.benchmark import Result
-from qrestore.evaluation.metrics import wilson
+from qrestore.intervals import wilson
 
 mpl.use("svg")
 mpl.rcParams.update({"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})

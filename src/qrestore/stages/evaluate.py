@@ -3,6 +3,7 @@
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -13,18 +14,22 @@ from tqdm import tqdm
 
 from qrestore.config import load_section
 from qrestore.datasets.defocus import POOLED_VERSIONS
+from qrestore.datasets.dots import Carriers
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import DataName, Row
 from qrestore.dots.carrier import DOT_SIDES
 from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import DEBLURRER, SLOW
-from qrestore.evaluation.summary import totals
+from qrestore.evaluation.summary import breakdown, totals
 from qrestore.files import digest, read_json, write_json
 from qrestore.restoration.sharpness import DEFINITION
 from qrestore.stages import METRICS, MODELS, PARAMS, SCANNED, SYNTHETIC, THRESHOLDS, run
 from qrestore.symbol.decode import require_readers
 from qrestore.timing import write_times
+
+PLACES = 1_000_000
+"""Of items in a subset of carriers (`datasets.dots.dots_row`)."""
 
 TIMING = METRICS / "timing.json"
 REMEMBERED = Path(".work/evaluate")
@@ -53,7 +58,9 @@ def main(data: DataName) -> None:
     require_readers()
     path = SCANNED if data == "scanned" else SYNTHETIC / data / "test.parquet"
     rows = list(read_index(path))
-    jobs = list(tasks(rows, data, MODELS, _slow(load_section(PARAMS, f"evaluation.{data}", Evaluation), rows)))
+    slow = _slow(load_section(PARAMS, f"evaluation.{data}", Evaluation), rows)
+    carriers = load_section(PARAMS, "synthesis.dots", Carriers)
+    jobs = list(tasks(rows, data, MODELS, slow, partial(_profile, carriers)))
     learned = [path for path in MODELS.rglob("*") if path.suffix == ".safetensors" or path.parent.name == "thresholds"]
     results: list[Result] = []
     seconds: dict[str, list[float]] = {}
@@ -75,6 +82,7 @@ def main(data: DataName) -> None:
         "restorers": list(dict.fromkeys(name for job in jobs for name in job.names)),
     }
     figures["totals"] = totals(results)
+    figures["by"] = breakdown(results)
     if data == "defocus":
         figures["threshold_agreement"] = _agreement(results)
     weights = {name: digest((MODELS / f"{name}.safetensors").read_bytes()) for name in WEIGHTS.get(data, ())}
@@ -82,6 +90,14 @@ def main(data: DataName) -> None:
     write_times(TIMING, data, seconds, weights, speedups)
     write_results(METRICS / f"{data}.parquet", results)
     write_json(METRICS / f"{data}.json", figures)
+
+
+def _profile(carriers: Carriers, row: Row) -> str | None:
+    """Name of the profile that a drawn carrier was printed and captured by."""
+    if row.data != "dots" or row.seed is None:
+        return None
+    profiles = carriers.subsets[row.subset].profiles
+    return profiles[row.item % PLACES % len(profiles)]
 
 
 def _slow(settings: Evaluation, rows: list[Row]) -> dict[str, dict[str, int]]:
