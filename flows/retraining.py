@@ -11,9 +11,12 @@ from prefect.states import Completed, Failed
 
 from flows import ROOT
 from flows.stage import dvc_stage, qrestore_command
-from qrestore import tracking
 from qrestore.config import ConfigError
 from qrestore.pipeline import Outcome, PipelineError, stale_stages
+from qrestore.tracking.judge import Judged, judge, settings
+from qrestore.tracking.publish import Published
+from qrestore.tracking.publish import publish as publish_evidence
+from qrestore.tracking.review import promote
 
 STAGES = (
     "synthesize",
@@ -44,17 +47,22 @@ STAGES = (
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
 def publish() -> Any:
-    """Publish the evidence to MLflow; retried, because a server may be away."""
+    """Publish the evidence to MLflow; retried, because a server may be away, and kept for later if it stays so."""
     try:
-        return tracking.publish(ROOT)
+        return publish_evidence(ROOT)
     except ValueError as error:  # the evidence itself is wrong: no use in trying again
         return Failed(message=str(error))
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
-def verdict() -> str:
-    """Judge the challenger against the champion."""
-    return tracking.judge(ROOT).text
+def verdict() -> list[Judged]:
+    """Judge every challenger against its champion; promote what is advised, where the parameters say so."""
+    judged = judge(ROOT)
+    if settings(ROOT).auto:
+        for each in judged:
+            if each.verdict.promote and not each.is_champion:
+                promote(ROOT, each.model, each.version, "the flow", "promotion.auto, and the verdict advises it")
+    return judged
 
 
 class StepFailedError(RuntimeError):
@@ -87,7 +95,7 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
         done.append((name, future.state.name, time.monotonic() - start))
         return result
 
-    tracking.limits(ROOT)  # what is read last is refused first
+    settings(ROOT)  # what is read last is refused first
     start, stale = time.monotonic(), stale_stages(ROOT)
     for stage in STAGES:
         changed = stage in stale or any(outcome != Outcome.UNCHANGED for _, outcome, _ in done)
@@ -102,18 +110,21 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
     return _summary(done, published, advice, checked)
 
 
-def _summary(done: list[tuple[str, str, float]], published: tracking.Published, advice: str, checked: str) -> str:
+def _summary(done: list[tuple[str, str, float]], published: list[Published], judged: list[Judged], checked: str) -> str:
     lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in done), ""]
     images = json.loads((ROOT / "data/reports/ingest.json").read_text())["images"]
-    state = "published now" if published.new else "already in the registry"
     return "\n".join(
         [
             *lines,
             f"Scans      {images} pictures" if images else "Scans      none were given (make scans FROM=folder)",
-            f"Model      {published.model} version {published.version}, {state}, alias challenger",
-            *(f"Verdict    {line}" for line in advice.splitlines() if line),
+            *(
+                f"Model      {each.model} version {each.version}, "
+                f"{'published now' if each.new else 'already in the registry'}, alias challenger"
+                for each in published
+            ),
+            *(f"Verdict    {each.model}: {line}" for each in judged for line in each.verdict.text.splitlines() if line),
             *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),
-            "Look at    reports/report.html; `make ui` for the registry; models/README.md for the model cards",
+            "Look at    reports/report.html; `qrestore review` and `make ui`; models/README.md for the model cards",
             "Read       .venv/bin/qrestore read PICTURE...",
         ]
     )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -11,6 +12,7 @@ from prefect.states import Completed, Failed
 
 from flows import ROOT
 from qrestore.pipeline import Outcome, PipelineError, environment, run_stage
+from qrestore.tracking.curves import followed
 
 HINTS = ("To track the changes", "To enable auto staging", "git add", "dvc config core.autostage", "Use `dvc push`")
 """What DVC advises a person at the prompt, after every stage."""
@@ -30,8 +32,10 @@ def dvc_stage(stage: str, known_unchanged: bool = False) -> Any:
         if line.strip() and not line.strip().startswith(HINTS):
             logger.info("%s", line)
 
+    name, _, item = stage.partition("@")
     try:
-        done = run_stage(ROOT, stage, log)
+        with followed(ROOT, item) if name == "train" else nullcontext():
+            done = run_stage(ROOT, stage, log)
     except PipelineError as error:
         return Failed(message=str(error))  # the stage has told its story; a traceback of ours adds nothing
     return Completed(name=done.outcome.value, message=f"{done.seconds:.1f} s")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from qrestore import cli_label, cli_train
+from qrestore import cli_label, cli_registry, cli_train
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_label.add(commands)
     cli_train.add(commands)
+    cli_registry.add(commands)
 
     scans = commands.add_parser("scans", help="bring a folder of scanned pictures with their true texts into the inbox")
     scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
@@ -73,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, does in (
         ("report", _report, "write reports/report.html from the measured files"),
         ("check", _check, "measure a few dozen test pictures now and compare with the committed rows"),
-        ("publish", _publish, "publish the evidence to MLflow and judge it against the champion"),
         ("toy", _toy, "run the whole flow at toy size in a temporary clone"),
     ):
         commands.add_parser(name, help=does).set_defaults(run=run)
@@ -175,11 +175,9 @@ def _scans(arguments: argparse.Namespace) -> int:
 
 
 def _report(_: argparse.Namespace) -> int:
-    from qrestore.pipeline import evidence_digest, git_commit
-    from qrestore.report.page import write_report
+    from qrestore.cli_registry import write_report
 
-    root = Path()
-    print(f"report: {write_report(root, evidence_digest(root), git_commit(root))}")
+    print(f"report: {write_report()}")
     return OK
 
 
@@ -194,20 +192,6 @@ def _check(_: argparse.Namespace) -> int:
     )
     print(outcome.text)
     return OK if outcome.agrees else UNREAD
-
-
-def _publish(_: argparse.Namespace) -> int:
-    from mlflow.exceptions import MlflowException
-
-    from qrestore.tracking import judge, publish, store_uri
-
-    try:
-        published = publish(Path())
-        print(f"{published.model} version {published.version}: {'published' if published.new else 'already published'}")
-        print(judge(Path()).text)
-    except MlflowException as error:
-        raise RuntimeError(f"MLflow at {store_uri(Path())}: {str(error).splitlines()[0]}; try again later") from None
-    return OK
 
 
 def _accept(arguments: argparse.Namespace) -> int:

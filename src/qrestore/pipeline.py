@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,12 @@ def read_lock(root: Path) -> Any:
     path = root / "dvc.lock"
     if not path.exists():
         raise PipelineError(f"{path} is missing: `git checkout dvc.lock`, or `dvc repro` to make everything")
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=2)
+def _parsed(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _state(root: Path, stage: str) -> object:

@@ -159,7 +159,7 @@ def _above_baseline(challenger: pd.DataFrame, name: str, baseline: pd.DataFrame)
     errors, rates = (new["error_rate"].mean(), free["error_rate"].mean()), (new["read"].mean(), free["read"].mean())
     return Reason(
         "baseline",
-        bool(len(common)) and errors[0] <= errors[1] and rates[0] >= rates[1],
+        bool(len(common) and errors[0] <= errors[1] and rates[0] >= rates[1]),
         f"not below {name}, which needs no training: bit error rate {errors[0]:.3g} to {errors[1]:.3g}, "
         f"read {rates[0]:.4g} to {rates[1]:.4g} ({len(common)} pictures)",
         {"bit_error_rate": float(errors[0]), "baseline": float(errors[1])},

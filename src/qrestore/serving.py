@@ -7,8 +7,11 @@ size, in the column `image`; a wrong one is refused by its number, over HTTP wit
 
 import base64
 import binascii
+import json
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +65,8 @@ def blind_deblurrer(models: Path, restorer: str) -> Answer:
     def answer(image: Image, given: dict[str, Any]) -> dict[str, Any]:
         picture = squared(to_uint8(image if image.ndim == 2 else image.mean(2)))
         version = given["symbol_version"] or _USUAL_VERSION
-        row = Row(data="defocus", split="test", item=0, subset="", text="", symbol_version=version, level=given["level"])
-        found = restore(picture, row)
+        known = Row(data="defocus", split="test", item=0, subset="", text="", symbol_version=version)
+        found = restore(picture, replace(known, level=given["level"]))
         scores = {"sharpness_before": tenengrad(picture), "sharpness": found.sharpness, "scales": len(found.scales)}
         return {"picture": found.image, "text": found.text, "scores": scores, "route": found.route}
 
@@ -99,13 +102,17 @@ ANSWERS: dict[str, Callable[[Path, str], Answer]] = {
 }
 
 
+warnings.filterwarnings("ignore", message=".*type hint")  # MLflow's: our signature is the logged one
+
+
 class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """One of `ANSWERS`, as the model's configuration says (`model`, `restorer`)."""
+    """One of `ANSWERS`, as `served.json` beside its files says (`model`, `restorer`)."""
 
     def load_context(self, context: Any) -> None:
         """Load the files that stand beside this code."""
-        which = context.model_config
-        self.answer = ANSWERS[which["model"]](Path(context.artifacts["models"]), which["restorer"])
+        models = Path(context.artifacts["models"])
+        which = json.loads((models / "served.json").read_text())
+        self.answer = ANSWERS[which["model"]](models, which["restorer"])
 
     # Without annotations: MLflow takes them for a schema of its own, and ours is the logged signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]

@@ -1,19 +1,14 @@
-"""Figures as inline SVG, and pictures as data URIs; nothing is fetched when the page is opened."""
+"""The curves as inline SVG; nothing is fetched when the page is opened."""
 
-import base64
 import io
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from qrestore.arrays import Image, to_uint8
-from qrestore.datasets.synthesis import encode_png
-from qrestore.evaluation.benchmark import Result
-from qrestore.intervals import wilson
+from qrestore.report.curves import Line
 
 mpl.use("svg")
 mpl.rcParams.update({"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
@@ -23,7 +18,6 @@ COLOURS = {
     "wiener_true": "#1f77b4",
     "cgan": "#d62728",
     "likeliest": "#2ca02c",
-    "read": "#2ca02c",
     "deblur": "#d62728",
     "parametric": "#ff7f0e",
     "known_symbol": "#9467bd",
@@ -33,85 +27,120 @@ COLOURS = {
     "decode_each_scale": "#bcbd22",
     "pmp": "#17becf",
     "epll": "#7f7f7f",
+    "lmmse": "#2ca02c",
+    "direct": "#d62728",
+    "carrier": "#1f77b4",
 }
 
 
-def recognition_against_blur(results: Sequence[Result], title: str) -> str:
-    """Recognition rate by blur in modules, with Wilson's interval, a line a restorer."""
-
-    def draw(axes: Any) -> None:
-        known = [result for result in results if result.severity is not None]
-        edges = np.quantile([result.severity or 0.0 for result in known], np.linspace(0, 1, 8))
-        for name in dict.fromkeys(result.restorer for result in known):
-            chosen = [result for result in known if result.restorer == name]
-            at, rates, low, high = [], [], [], []
-            for left, right in pairwise(edges):
-                inside = [result for result in chosen if left <= (result.severity or 0.0) <= right]
-                if inside:
-                    right_ones = sum(bool(result.recognised) for result in inside)
-                    interval = wilson(right_ones, len(inside))
-                    at.append((left + right) / 2)
-                    rates.append(right_ones / len(inside))
-                    low.append(interval[0])
-                    high.append(interval[1])
-            axes.plot(at, rates, "o-", color=COLOURS[name], label=name, markersize=3)
-            axes.fill_between(at, low, high, color=COLOURS[name], alpha=0.15, linewidth=0)
-        axes.set(
-            title=title, xlabel="blur, modules (radius, or half the path)", ylabel="recognised", ylim=(-0.02, 1.02)
-        )
-        axes.legend(frameon=False)
-
-    return _svg(draw)
+_LEAST = 5
+"""Pictures that a point of a curve stands for, or it is not drawn."""
 
 
-def sharpness_against_decodability(results: Sequence[Result], thresholds: dict[str, Any]) -> str:
-    """Tenengrad of each test picture, read or not, with the chosen threshold, by symbol version."""
+def recognition_by_blur(lines: Sequence[Line], title: str) -> str:
+    """Recognition against blur, a panel a restorer, a line a symbol version, with intervals."""
+    names = list(dict.fromkeys(line["restorer"] for line in lines))
+    versions = sorted({line["symbol_version"] for line in lines})
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(len(versions), 1)))
 
-    def draw(axes: Any) -> None:
-        for column, (version, cell) in enumerate(thresholds["versions"].items()):
-            pictures = [result for result in results if result.subset == f"v{version}" and result.restorer == "before"]
-            jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(pictures))
-            for flag, colour, label in ((True, "#2ca02c", "read"), (False, "#d62728", "not read")):
-                points = [
-                    (column + x, result.sharpness)
-                    for x, result in zip(jitter, pictures, strict=True)
-                    if result.recognised is flag
+    def draw(figure: Figure) -> None:
+        panels = np.atleast_1d(figure.subplots(1, max(len(names), 1), sharey=True))
+        for axes, name in zip(panels, names, strict=False):
+            for version, shade in zip(versions, shades, strict=True):
+                own = [
+                    line
+                    for line in lines
+                    if (line["restorer"], line["symbol_version"]) == (name, version) and line["images"] >= _LEAST
                 ]
-                axes.plot(
-                    *zip(*points, strict=True), ".", color=colour, label=label if column == 0 else None
-                ) if points else None
-            if cell["recognition_threshold"] is not None:
-                axes.hlines(cell["recognition_threshold"]["tenengrad"], column - 0.4, column + 0.4, color="black")
-        axes.set_xticks(range(len(thresholds["versions"])), [f"v{version}" for version in thresholds["versions"]])
-        axes.set(title="Sharpness and decodability, test pictures as captured", ylabel="Tenengrad (line: threshold)")
+                at, rate, low, high = (
+                    [line[key] for line in own] for key in ("blur_modules", "recognition_rate", "low", "high")
+                )
+                axes.plot(at, rate, "o-", color=shade, markersize=3, label=f"v{version}")
+                axes.fill_between(at, low, high, color=shade, alpha=0.12, linewidth=0)
+            axes.set(title=name, xlabel="blur, modules", ylim=(-0.02, 1.02))
+        panels[0].set_ylabel("recognised")
+        panels[-1].legend(frameon=False, fontsize=7)
+        figure.suptitle(title, fontsize=10)
+
+    return _svg(draw, (3 + 2.2 * len(names), 3.2))
+
+
+def sharpness_and_reading(lines: Sequence[Line]) -> str:
+    """Tenengrad of each test picture, read or not, with the chosen threshold, by symbol version."""
+    versions = sorted({line["symbol_version"] for line in lines})
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(lines))
+        for read, colour, label in ((1, "#2ca02c", "read"), (0, "#d62728", "not read")):
+            points = [
+                (versions.index(line["symbol_version"]) + aside, line["tenengrad"])
+                for line, aside in zip(lines, jitter, strict=True)
+                if line["read"] == read
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), ".", color=colour, markersize=2, label=label)
+        for column, version in enumerate(versions):
+            limit = next(line["threshold"] for line in lines if line["symbol_version"] == version)
+            if limit is not None:
+                axes.hlines(limit, column - 0.4, column + 0.4, color="black")
+        axes.set_xticks(range(len(versions)), [f"v{version}" for version in versions])
+        axes.set(title="Sharpness and reading, test pictures as captured", ylabel="Tenengrad (line: threshold)")
         axes.legend(frameon=False)
 
     return _svg(draw)
 
 
-def bit_errors(results: Sequence[Result], title: str) -> str:
-    """Histogram of the bit error rate a picture, a line a restorer."""
+def bit_error_histogram(lines: Sequence[Line], size: int, borne: float) -> str:
+    """Pictures by bit error rate of dots of one size, and the rate that the error correction bears."""
 
-    def draw(axes: Any) -> None:
-        known = [result for result in results if result.bits]
-        edges = np.linspace(0, 0.5, 26)
-        for name in dict.fromkeys(result.restorer for result in known):
-            rates = [(result.bit_errors or 0) / (result.bits or 1) for result in known if result.restorer == name]
-            axes.hist(np.minimum(rates, 0.5), edges, histtype="step", color=COLOURS[name], label=name)
-        axes.set(title=title, xlabel="bit error rate of the modules", ylabel="pictures")
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for name in dict.fromkeys(line["reader"] for line in lines):
+            own = [line for line in lines if (line["reader"], line["dot_side_px"]) == (name, size)]
+            up_to, images = ([line[key] for line in own] for key in ("up_to", "images"))
+            axes.step(up_to, images, color=COLOURS[name], label=name)
+        axes.axvline(borne, color="black", linestyle="--", label="borne by the error correction")
+        axes.set(xscale="log", title=f"Dots of {size} px", xlabel="bit error rate, up to", ylabel="pictures")
         axes.legend(frameon=False)
 
     return _svg(draw)
 
 
-def data_uri(image: Image) -> str:
-    """Picture as a PNG data URI."""
-    return "data:image/png;base64," + base64.b64encode(encode_png(to_uint8(image))).decode()
+def time_against_recognition(points: dict[str, tuple[float, float]], control: Sequence[Line]) -> str:
+    """Restoration time against recognition: every restorer, and the scale control as p grows.
+
+    Parameters
+    ----------
+    points : by restorer, median seconds and recognition rate.
+    control : lines of `curves.scale_control` with their `seconds`.
+    """
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        for name, (seconds, rate) in points.items():
+            left.plot(seconds, rate, "o", color=COLOURS[name], label=name)
+        left.legend(frameon=False, fontsize=7, loc="lower left")
+        left.set(xscale="log", xlabel="seconds a picture, median", ylabel="recognised", title="restorers, v1-v5")
+        for version in dict.fromkeys(line["symbol_version"] for line in control):
+            own = [line for line in control if line["symbol_version"] == version]
+            right.plot(
+                *([line[key] for line in own] for key in ("seconds", "recognition_rate")),
+                "o-",
+                markersize=3,
+                label=f"v{version}",
+            )
+            chosen = next(line for line in own if line["chosen"])
+            right.plot(chosen["seconds"], chosen["recognition_rate"], "k*", markersize=7)
+        right.set(xlabel="seconds a picture, mean", title="scale control, p = 0 to 5, star: chosen")
+        right.legend(frameon=False, fontsize=7)
+
+    return _svg(draw, (7.4, 3.6))
 
 
-def _svg(draw: Callable[[Any], None]) -> str:
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    draw(figure.subplots())
+def _svg(draw: Callable[[Any], None], size: tuple[float, float] = (6.4, 3.6)) -> str:
+    figure = Figure(figsize=size, layout="constrained")
+    draw(figure)
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = out.getvalue()

@@ -2,19 +2,25 @@
 
 from typing import Any
 
+import pandas as pd
+
 from qrestore.datasets.row import DATA_NAMES
 from qrestore.dots.carrier import DOT_SIDES
+from qrestore.evaluation.benchmark import read_results
 from qrestore.evaluation.blind_restorers import SCALES
 from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.evaluation.restorers import DEBLURRER
 from qrestore.evaluation.summary import headline
 from qrestore.files import read_json, write_json, write_text
 from qrestore.learning.dots_routes import ROUTES
+from qrestore.report import curves
 from qrestore.stages import METRICS, MODELS, THRESHOLDS, run
+
+CURVES = METRICS / "curves"
 
 
 def main() -> None:
-    """Write `models/metrics/summary.json` and `models/README.md`."""
+    """Write `models/metrics/summary.json`, the curves beside it, and `models/README.md`."""
     measured = {data: read_json(METRICS / f"{data}.json") for data in DATA_NAMES}
     flat = headline({data: figures["totals"] for data, figures in measured.items()})
     for version, agreement in measured["defocus"]["threshold_agreement"].items():
@@ -26,8 +32,22 @@ def main() -> None:
         page += linear_card(flat, read_json(MODELS / f"lmmse-{dot_side_px}px.json"))
         for route in ROUTES:
             page += network_card(flat, read_json(MODELS / f"dots-{dot_side_px}px-{route}.json"))
+    for name, lines in _curves().items():
+        write_text(CURVES / f"{name}.csv", pd.DataFrame(lines).to_csv(index=False, lineterminator="\n"))
     write_text(MODELS / "README.md", page)
     write_json(METRICS / "summary.json", dict(sorted(flat.items())))
+
+
+def _curves() -> dict[str, list[curves.Line]]:
+    """The report's curves, as DVC plots them."""
+    results = {data: read_results(METRICS / f"{data}.parquet") for data in ("defocus", "motion", "dots")}
+    return {
+        "motion-blur": curves.recognition_by_blur(results["motion"], ("before", "likeliest", "cgan")),
+        "defocus-blur": curves.recognition_by_blur(results["defocus"], ("before", "tenengrad", "blind", "deblur")),
+        "sharpness": curves.sharpness_and_reading(results["defocus"], read_json(THRESHOLDS)),
+        "bit-errors": curves.bit_error_histogram(results["dots"], ("lmmse", "direct", "carrier")),
+        "scale-control": curves.scale_control(read_json(MODELS / SCALES)),
+    }
 
 
 def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: dict[str, Any]) -> str:

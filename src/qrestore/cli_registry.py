@@ -1,0 +1,177 @@
+"""The commands about reviewed models: publish, judge, review, promote, go back."""
+
+import argparse
+import getpass
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qrestore.terminal import OK, UNREAD, printable
+
+if TYPE_CHECKING:
+    from qrestore.tracking.review import Review, Side
+
+ROOT = Path()
+
+
+def add(commands: Any) -> None:
+    """Add the commands to those of `qrestore`."""
+    publish = commands.add_parser("publish", help="publish the evidence to MLflow, and judge it against the champions")
+    publish.set_defaults(run=_publish)
+
+    judge = commands.add_parser("judge", help="judge challengers against their champions")
+    judge.add_argument("names", nargs="*", metavar="NAME", help="registered models (default: all)")
+    judge.add_argument("--json", action="store_true", help="one JSON object a model and line")
+    judge.set_defaults(run=_judge)
+
+    review = commands.add_parser("review", help="champion and challenger side by side, and the verdict")
+    review.add_argument("names", nargs="*", metavar="NAME", help="registered models (default: all)")
+    review.add_argument("--html", action="store_true", help="write reports/report.html, champions and verdicts in it")
+    review.add_argument("--json", action="store_true", help="one JSON object a model and line")
+    review.set_defaults(run=_review)
+
+    promote = commands.add_parser("promote", help="make a version the champion")
+    promote.add_argument("name", metavar="NAME")
+    promote.add_argument("version", metavar="VERSION", help="number, or challenger")
+    _decided(promote)
+    promote.add_argument("--override", metavar="REASON", help="why against the verdict; it is recorded")
+    promote.set_defaults(run=_promote)
+
+    rollback = commands.add_parser("rollback", help="make the previous champion the champion again")
+    rollback.add_argument("name", metavar="NAME")
+    _decided(rollback)
+    rollback.set_defaults(run=_rollback)
+
+    back = commands.add_parser("checkout-model", help="print the commands that lead back to a version")
+    back.add_argument("model", metavar="NAME@ALIAS", help="or NAME@VERSION")
+    back.set_defaults(run=_checkout)
+
+
+def _decided(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--by", default=getpass.getuser(), metavar="WHO", help="who decides (default: %(default)s)")
+    parser.add_argument("--why", required=True, metavar="TEXT", help="it is recorded")
+
+
+def _publish(_: argparse.Namespace) -> int:
+    from qrestore.tracking.publish import publish
+
+    for found in publish(ROOT):
+        print(f"{found.model} version {found.version}: {'published' if found.new else 'already published'}")
+    return _judged([], as_json=False)
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    return _judged(arguments.names, as_json=arguments.json)
+
+
+def _judged(names: list[str], *, as_json: bool) -> int:
+    from qrestore.tracking.judge import judge
+
+    for found in judge(ROOT, names):
+        if as_json:
+            print(json.dumps({"model": found.model, "version": found.version, **found.verdict.to_json()}))
+        else:
+            print(f"\n{found.model} version {found.version}: {found.verdict.text}")
+    return OK
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from qrestore.tracking.models import MODELS
+    from qrestore.tracking.review import review
+
+    found = [review(ROOT, name) for name in arguments.names or MODELS]
+    for each in found:
+        print(json.dumps(asdict(each)) if arguments.json else "\n".join([*_side_by_side(each), ""]))
+    if arguments.html:
+        print(f"report: {write_report()}")
+    return OK if all(each.challenger or each.champion for each in found) else UNREAD
+
+
+def write_report() -> Path:
+    """Write the report, with what the registry says of the champions where there is one."""
+    from qrestore.pipeline import evidence_digest, git_commit
+    from qrestore.report.page import write_report as write
+
+    return write(ROOT, evidence_digest(ROOT), git_commit(ROOT), _reviews())
+
+
+def _reviews() -> list[dict[str, Any]]:
+    from qrestore.tracking.models import MODELS
+    from qrestore.tracking.review import review
+    from qrestore.tracking.store import is_there
+
+    return [asdict(review(ROOT, name)) for name in MODELS] if is_there(ROOT) else []
+
+
+def _side_by_side(found: "Review") -> list[str]:
+    lines = [f"{found.model:<42} {'champion':>26} {'challenger':>26}"]
+    sides = (found.champion, found.challenger)
+    lines.append(_line("version", [side.version if side else "-" for side in sides]))
+    for name, tag in (("reads by", "route"), ("commit", "git_commit"), ("evidence", "evidence_digest")):
+        lines.append(_line(name, [side.tags.get(tag, "")[:12] if side else "-" for side in sides]))
+    keys = [figures_of(side) if side else {} for side in sides]
+    for key in dict.fromkeys([*keys[1], *keys[0]]):
+        lines.append(_line(key, [figures.get(key, "-") for figures in keys]))
+    if found.verdict is None:
+        return [*lines, "  not judged yet: `qrestore judge`"]
+    against = found.verdict["against"]
+    head = "promote" if found.verdict["promote"] else "do not promote"
+    lines.append(f"  verdict: {head}, {'no champion yet' if against is None else f'against version {against}'}")
+    lines += [f"    {'yes' if each['holds'] else 'NO '} {each['text']}" for each in found.verdict["reasons"]]
+    return lines
+
+
+def figures_of(side: "Side") -> dict[str, str]:
+    """Figures of a version by data and subset, as they are told."""
+    out: dict[str, str] = {}
+    numbers, route = side.figures, side.tags.get("route", "")
+    for key in sorted(numbers):
+        data, subset, name, metric = key.split(".", 3)
+        place = f"{data}.{subset}.{name}"
+        if name != route or metric != "images":
+            continue
+        rate = "message_recovered" if f"{place}.message_recovered" in numbers else "recognition_rate"
+        for told, which in (
+            ("bit error rate", "bit_error_rate.mean"),
+            ("read", rate),
+            ("wrong texts", "false_reads"),
+            ("seconds, p95", "restoration_seconds.p95"),
+        ):
+            if f"{place}.{which}" in numbers:
+                ends = f"{place}.{which.removesuffix('.mean')}"
+                interval = [numbers.get(f"{ends}.{end}") for end in ("low", "high")]
+                around = "" if None in interval else f" ({interval[0]:.3g}-{interval[1]:.3g})"
+                out[f"{data} {subset}: {told}"] = f"{numbers[f'{place}.{which}']:.4g}{around}"
+    return out
+
+
+def _line(name: str, values: list[str]) -> str:
+    return f"  {name:<40} {printable(values[0]):>26} {printable(values[1]):>26}"
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    from qrestore.tracking.review import promote
+
+    chosen = promote(ROOT, arguments.name, arguments.version, arguments.by, arguments.why, override=arguments.override)
+    print(f"{chosen.name}: version {chosen.version} is the champion now; `qrestore rollback {chosen.name}` undoes it")
+    return OK
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    from qrestore.tracking.review import rollback
+
+    again = rollback(ROOT, arguments.name, arguments.by, arguments.why)
+    print(f"{again.name}: version {again.version} is the champion again")
+    return OK
+
+
+def _checkout(arguments: argparse.Namespace) -> int:
+    from qrestore.terminal import UsageError
+    from qrestore.tracking.review import way_back
+
+    name, _, which = arguments.model.partition("@")
+    if not which:
+        raise UsageError(f"{arguments.model}: expected NAME@ALIAS or NAME@VERSION, e.g. qr-deblurrer@champion")
+    print("\n".join(way_back(ROOT, name, which)))
+    return OK

@@ -1,0 +1,152 @@
+"""Judge challengers: both models on the same pictures, each by its own code, and the verdict on record."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from numpy.typing import NDArray
+
+from qrestore.config import check_sections, load_section
+from qrestore.pipeline import environment
+from qrestore.promotion import Limits, Promotion, Verdict, pictures, verdict
+from qrestore.tracking.models import MODELS, Registered, known, test_digest
+from qrestore.tracking.store import CHALLENGER, CHAMPION, RegistryError, alias, card_of, client, describe
+
+TIMED = 24
+"""Pictures that both are timed on, evenly spaced over those that they are judged on."""
+
+
+def settings(root: Path) -> Promotion:
+    """Read section `promotion` of the parameters; raises ConfigError, also where a model has no limits."""
+    check_sections(root / "params.yaml")
+    found = load_section(root / "params.yaml", "promotion", Promotion)
+    for name in MODELS:
+        load_section(root / "params.yaml", f"promotion.models.{name}", Limits)
+    return found
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A challenger and the verdict on it."""
+
+    model: str
+    version: str
+    verdict: Verdict
+    is_champion: bool = False
+
+
+def judge(root: Path, names: Sequence[str] = ()) -> list[Judged]:
+    """Judge challengers (of all models, where none is named), and write the verdict to their tags and descriptions.
+
+    Raises
+    ------
+    RegistryError
+        A model without a challenger, or an unknown one; one that cannot be measured here.
+    """
+    limits, store = settings(root).models, client(root)
+    return [_judged(root, store, known(name), limits[name]) for name in names or MODELS]
+
+
+def recorded(version: ModelVersion) -> dict[str, Any] | None:
+    """Verdict in a version's tags, as plain values."""
+    told = version.tags.get("verdict")
+    return None if told is None else json.loads(told)
+
+
+def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits) -> Judged:
+    challenger, champion = alias(store, model.name, CHALLENGER), alias(store, model.name, CHAMPION)
+    if challenger is None:
+        raise RegistryError(f"{model.name}: no version has the alias challenger; publish one first: `qrestore publish`")
+    with tempfile.TemporaryDirectory() as folder:
+        found = _compared(root, Path(folder), model, limits, challenger, champion)
+    tags = {"verdict": json.dumps(found.to_json()), "review": challenger.tags.get("review", "pending")}
+    for name, value in tags.items():
+        store.set_model_version_tag(model.name, challenger.version, name, value)
+    describe(store, model.name, challenger.version, card_of(challenger), found.text)
+    same = champion is not None and champion.version == challenger.version
+    return Judged(model.name, str(challenger.version), found, same)
+
+
+def _compared(
+    root: Path,
+    folder: Path,
+    model: Registered,
+    limits: Limits,
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+) -> Verdict:
+    results = _results(model, challenger)
+    new = pictures(results, challenger.tags["route"])
+    baseline = model.baseline, pictures(results, model.baseline)
+    if champion is None or champion.version == challenger.version:
+        return verdict(new, baseline, limits)
+    index = root / f"data/synthetic/{model.data}/test.parquet"
+    current = index.exists() and test_digest(root, model.data) == challenger.tags["test_digest"]
+    old, seconds, rivals = None, None, [(challenger, _fetched(challenger, folder / "new"))]
+    rivals.append((champion, _fetched(champion, folder / "old")))
+    if champion.tags["test_digest"] == challenger.tags["test_digest"]:
+        old = pictures(_results(model, champion), champion.tags["route"])
+    elif current:  # other pictures since: the champion is measured again, by its own code
+        again = _rerun(root, index, *rivals[1], list(new.index), folder, os.cpu_count() or 1)
+        old = pictures(again, champion.tags["route"])
+    if old is None:
+        raise RegistryError(
+            f"{model.name}: version {champion.version} was measured on other test pictures than version "
+            f"{challenger.version}, and this work tree does not have those of the latter: `dvc repro synthesize`"
+        )
+    if current:
+        seconds = _timed(root, index, rivals, list(new.index), folder)
+    return verdict(new, baseline, limits, old, against=str(champion.version), seconds=seconds)
+
+
+def _results(model: Registered, version: ModelVersion) -> pd.DataFrame:
+    """Rows that a version was published with, of the pictures it is judged on."""
+    table = f"models/metrics/{model.data}.parquet"
+    results = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=table))
+    return results[results["subset"].isin(model.subsets)] if model.subsets else results
+
+
+def _fetched(version: ModelVersion, folder: Path) -> Path:
+    """A version's code and files."""
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}", dst_path=str(folder)))
+
+
+def _timed(
+    root: Path, index: Path, rivals: list[tuple[ModelVersion, Path]], items: list[int], folder: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """CPU seconds a picture of two versions, in turns; of each picture the shorter of two."""
+    chosen = [items[place] for place in np.linspace(0, len(items) - 1, min(TIMED, len(items))).astype(int)]
+    asked = [chosen[0], *chosen]  # the first one of a process pays for what is set up once
+    rounds: dict[str, list[NDArray[np.float64]]] = {}
+    for version, fetched in (*rivals, *rivals[::-1]):
+        table = _rerun(root, index, version, fetched, asked, folder, 1)
+        rounds.setdefault(str(version.version), []).append(table["seconds"].to_numpy()[1:])
+    new, old = (np.min(rounds[str(version.version)], axis=0) for version, _ in rivals)
+    return new, old
+
+
+def _rerun(
+    root: Path, index: Path, version: ModelVersion, fetched: Path, items: list[int], folder: Path, workers: int
+) -> pd.DataFrame:
+    """Let a version's own code measure it."""
+    asked, out = folder / "items.json", folder / "rerun.parquet"
+    asked.write_text(json.dumps([int(item) for item in items]))
+    command = [sys.executable, "-m", "qrestore.evaluation.rerun", str(index), version.tags["route"]]
+    command += [str(fetched / "artifacts/models"), str(asked), str(out), "--workers", str(workers)]
+    env = {**environment(), "PYTHONPATH": str(fetched / "code"), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no output")
+        raise RegistryError(f"{version.name} version {version.version} cannot be measured here: {last}")
+    return pd.read_parquet(out)

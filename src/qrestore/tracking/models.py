@@ -1,0 +1,108 @@
+"""What is registered: the models, their files, and the evidence that speaks for each."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qrestore.pipeline import read_lock
+from qrestore.tracking.store import RegistryError
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered model.
+
+    `stages` : whose outputs are its evidence. `data`, `subsets` : the test pictures that it is judged on (all, where
+    none is named). `baseline` : the strongest free alternative among the restorers. `files` : below `models/`.
+    """
+
+    name: str
+    description: str
+    stages: tuple[str, ...]
+    data: str
+    subsets: tuple[str, ...]
+    baseline: str
+    files: tuple[str, ...]
+    restorers: tuple[str, ...]
+    """One, or the routes of which the better on validation data reads."""
+
+
+def _dots_reader(size: int) -> Registered:
+    routes = tuple(f"dots-{size}px-{route}" for route in ("direct", "carrier"))
+    return Registered(
+        name=f"dots-reader-{size}px",
+        description=f"Reads printed dots of {size} px, 20 to 30 micrometres ([dots], both routes).",
+        stages=(f"train@lmmse-{size}px", *(f"train@{route}" for route in routes), "evaluate@dots"),
+        data="dots",
+        subsets=("hard-2px", "one-2px", "partial-2px", "mid-2px") if size == 2 else ("one-1px",),
+        baseline="lmmse",
+        files=tuple(f"{name}.{end}" for name in routes for end in ("safetensors", "json")),
+        restorers=("direct", "carrier"),
+    )
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        _dots_reader(2),
+        _dots_reader(1),
+        Registered(
+            name="qr-deblurrer",
+            description="Restores motion-blurred QR symbols ([cgan]).",
+            stages=("train@qr-deblurrer", "evaluate@motion"),
+            data="motion",
+            subsets=("unseen",),
+            baseline="likeliest",
+            files=("qr-deblurrer.safetensors", "qr-deblurrer.json"),
+            restorers=("cgan",),
+        ),
+        Registered(
+            name="blind-deblurrer",
+            description="Deblurs QR symbols blindly; its parameters are the calibrated thresholds ([fast-deblur]).",
+            stages=("calibrate", "evaluate@defocus"),
+            data="defocus",
+            subsets=(),
+            baseline="before",
+            files=("thresholds/scales.json", "thresholds/tenengrad.json"),
+            restorers=("tenengrad",),
+        ),
+    )
+}
+
+DATA = tuple(sorted({model.data for model in MODELS.values()}))
+"""Data sets that models are judged on."""
+
+
+def known(name: str) -> Registered:
+    """Model by name; raises RegistryError for one that is none of ours."""
+    if name not in MODELS:
+        raise RegistryError(f"{name}: no registered model; known: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def restorer_of(model: Registered, models: Path) -> str:
+    """Name the restorer that reads; of two routes the one with fewer errors on its validation data."""
+    if len(model.restorers) == 1:
+        return model.restorers[0]
+    size = model.name.removeprefix("dots-reader-")
+
+    def error(route: str) -> float:
+        facts: dict[str, Any] = json.loads((models / f"dots-{size}-{route}.json").read_text(encoding="utf-8"))
+        return float(facts["validation_error"]["cut"])
+
+    return min(model.restorers, key=error)
+
+
+def model_digest(root: Path, model: Registered) -> str:
+    """SHA-256 over the output hashes of its stages in `dvc.lock`."""
+    stages = read_lock(root)["stages"]
+    outputs = {name: {out["path"]: out["md5"] for out in stages[name]["outs"]} for name in model.stages}
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
+
+
+def test_digest(root: Path, data: str) -> str:
+    """Hash of the test pictures that a data set was evaluated on, as `dvc.lock` has it."""
+    stage = read_lock(root)["stages"][f"evaluate@{data}"]
+    return str(next(dep["md5"] for dep in stage["deps"] if dep["path"] == f"data/synthetic/{data}"))
