@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,9 +100,15 @@ def write_report() -> Path:
 def _reviews() -> list[dict[str, Any]]:
     from qrestore.tracking.models import MODELS
     from qrestore.tracking.review import review
-    from qrestore.tracking.store import is_there
+    from qrestore.tracking.store import RegistryError, is_there
 
-    return [asdict(review(ROOT, name)) for name in MODELS] if is_there(ROOT) else []
+    if not is_there(ROOT):
+        return []
+    try:
+        return [asdict(review(ROOT, name)) for name in MODELS]
+    except RegistryError as error:
+        print(f"note: {error}; the report goes without champions and verdicts", file=sys.stderr)
+        return []
 
 
 def _side_by_side(found: "Review") -> list[str]:

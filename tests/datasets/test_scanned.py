@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,13 @@ def test_a_table_writes_no_file_outside_its_data_set(tmp_path, name):
     else:
         assert list(inbox.iterdir()) == [target]
         assert [row.text for row in scanned_rows(inbox, [])] == ["hello"]
+
+
+def test_printer_and_device_are_kept_and_make_another_data_set(tmp_path):
+    plain = collect(scans(tmp_path / "plain", TWO), tmp_path / "inbox")[0]
+    told = [{**row, "printer": "P1", "device": device} for row, device in zip(TWO, ("phone", ""), strict=True)]
+    inbox = tmp_path / "other"
+    assert collect(scans(tmp_path / "told", told), inbox)[0].name != plain.name
+    rows = list(scanned_rows(inbox, []))
+    assert [json.loads(row.degradation) for row in rows] == [{"printer": "P1", "device": "phone"}, {"printer": "P1"}]
+    assert {row.degradation for row in scanned_rows(tmp_path / "inbox", [])} == {None}

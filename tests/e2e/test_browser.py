@@ -38,8 +38,8 @@ def test_report_opens_without_error_or_request(toy: Toy, tmp_path: Path) -> None
     done = subprocess.run([*common, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "CONSOLE" not in done.stderr, done.stderr
-    assert done.stdout.count("<svg") == 4
-    assert done.stdout.count("<img") >= 3
+    assert done.stdout.count("<svg") == 6
+    assert done.stdout.count("<img") >= 3 * 10
     hosts = {host.split(":")[0] for host in re.findall(r'"url": ?"https?://([^/"]+)', netlog.read_text())}
     assert not [host for host in hosts if not host.endswith(OWN)]
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)|url\((?!["']?(?:data:|#))""", done.stdout)

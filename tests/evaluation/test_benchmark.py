@@ -175,6 +175,25 @@ def results_of(task):
     return [result for result, _ in measure(task)]
 
 
+def test_facts_of_a_picture_stand_in_its_row(dots, models):
+    carrier = only(dots.rows["mid-2px"], "binarised", dots.models)
+    assert (carrier.symbol_version, carrier.dot_side_px, carrier.profile) == (2, 2, None)
+    (named, _), *_ = measure(Task(dots.rows["mid-2px"], dots.models, ("binarised",), "mid"))
+    assert named.profile == "mid"
+    assert only(SPOILT, "before", models).profile == "disk"
+    scan = Row(data="scanned", split="test", item=3, subset="all", text="hello", capture=encode_png(symbol_picture()))
+    scan = dataclasses.replace(scan, degradation='{"printer": "P1", "device": "phone"}')
+    told = only(scan, "before", models)
+    assert (told.printer, told.device, told.profile) == ("P1", "phone", None)
+
+
+def test_the_nearer_the_ideal_picture_the_higher_the_psnr(models):
+    clear, before, mended = (
+        only(row, name, models) for row, name in ((CLEAR, "before"), (SPOILT, "before"), (SPOILT, "wiener_true"))
+    )
+    assert clear.psnr_db > mended.psnr_db > before.psnr_db > 0
+
+
 def test_every_reader_of_a_carrier_repeats(dots):
     task = Task(clean_carrier("partial-2px", 3, noise_sigma=0.03), dots.models, RESTORERS["dots"])
     first, second = results_of(task), results_of(task)

@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 
 from qrestore.evaluation.benchmark import Result
-from qrestore.evaluation.summary import headline, totals
+from qrestore.evaluation.summary import breakdown, headline, totals
 from qrestore.intervals import clustered_bootstrap, wilson
 
 _items = count()
@@ -169,3 +169,26 @@ def test_messages_stand_in_the_headline_by_their_own_name():
 def test_figures_are_plain_json():
     figures = totals([result(recognised=True), result()])
     assert json.loads(json.dumps(figures)) == figures
+
+
+def test_results_are_broken_down_by_what_is_known_of_them():
+    rows = [
+        result(subset="unseen", symbol_version=version, severity=severity, recognised=version == 1, psnr_db=20.0)
+        for version in (1, 2)
+        for severity in (0.0, 0.24, 0.25, 1.1)
+    ]
+    found = breakdown(rows)
+    assert set(found) == {"symbol_version", "blur_modules"}  # nothing is known of the others
+    assert found["symbol_version"]["1"]["before"]["recognition_rate"]["mean"] == 1
+    assert found["symbol_version"]["2"]["before"]["recognition_rate"]["mean"] == 0
+    images = {name: restorers["before"]["images"] for name, restorers in found["blur_modules"].items()}
+    assert images == {"0.00-0.25": 4, "0.25-0.50": 2, "1.00-1.25": 2}
+    assert found["symbol_version"]["1"]["before"]["psnr_db"] == 20
+    assert breakdown([*rows, result(subset="seen", symbol_version=7)]) == found
+
+
+def test_a_breakdown_counts_every_picture_once():
+    rows = [result(subset="unseen", profile=name, device="phone") for name in ("mid", "hard", "mid")]
+    found = breakdown(rows)
+    assert {name: cell["before"]["images"] for name, cell in found["profile"].items()} == {"mid": 2, "hard": 1}
+    assert found["device"]["phone"]["before"]["images"] == 3

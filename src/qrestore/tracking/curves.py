@@ -15,7 +15,7 @@ from pathlib import Path
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-from qrestore.tracking.store import client, experiment
+from qrestore.tracking.store import RegistryError, client, experiment
 
 CHECKPOINTS = Path(".work/checkpoints")
 _EVERY_S = 1.0
@@ -53,7 +53,7 @@ class _Curve:
                 for path in (self.root / CHECKPOINTS).glob("*/history.csv"):
                     self._tell(path, path.parent.name)
             self._end()
-        except (MlflowException, OSError) as error:
+        except (MlflowException, RegistryError, OSError) as error:
             logging.getLogger(__name__).warning("no curves of %s: %s", self.model, str(error).splitlines()[0])
 
     def _tell(self, path: Path, checkpoint: str | None = None) -> None:

@@ -22,7 +22,7 @@ from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
 from qrestore.tracking.evidence import Evidence, evidence_of, example, keep, kept
 from qrestore.tracking.models import DATA, MODELS, Registered, model_digest, restorer_of, test_digest
-from qrestore.tracking.store import CHALLENGER, EXPERIMENT, RegistryError, client, describe, experiment, store_uri
+from qrestore.tracking.store import CHALLENGER, EXPERIMENT, RegistryError, client, describe, experiment
 
 _LOGGED = ("models/metrics", "models/thresholds", "data/reports", "reports")
 _COMPLETE = "complete"
@@ -60,12 +60,9 @@ def publish(root: Path) -> list[Published]:
             _publish(root, waiting)
             shutil.rmtree(waiting.root)
         return _publish(root, evidence)
-    except MlflowException as error:
-        aside = keep(evidence).relative_to(root)
-        reason = str(error).splitlines()[0][:200]
-        raise RegistryError(
-            f"MLflow at {store_uri(root)}: {reason}; the evidence is kept in {aside}: `qrestore publish` later"
-        ) from None
+    except (MlflowException, RegistryError) as error:
+        aside, reason = keep(evidence).relative_to(root), str(error).splitlines()[0][:300]
+        raise RegistryError(f"{reason}; the evidence is kept in {aside}: `qrestore publish` later") from None
 
 
 def _publish(root: Path, evidence: Evidence) -> list[Published]:

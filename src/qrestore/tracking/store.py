@@ -28,15 +28,18 @@ def is_there(root: Path) -> bool:
 
 
 def client(root: Path) -> MlflowClient:
-    """Client of the store; creates it, and our experiment in it, if it is missing."""
+    """Client of the store; creates it, and our experiment in it, if it is missing; RegistryError where it is away."""
     uri = store_uri(root)
     if uri.startswith("sqlite:"):
         (root / STORE).mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     found = MlflowClient(uri)
-    if found.get_experiment_by_name(EXPERIMENT) is None:
-        artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
-        found.create_experiment(EXPERIMENT, artifacts)
+    try:
+        if found.get_experiment_by_name(EXPERIMENT) is None:
+            artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
+            found.create_experiment(EXPERIMENT, artifacts)
+    except MlflowException as error:
+        raise RegistryError(f"MLflow at {uri}: {str(error).splitlines()[0][:200]}") from None
     return found
 
 

@@ -1,0 +1,1 @@
+from tests.evaluation.conftest import dots  # noqa: F401 - a fixture

@@ -1,0 +1,244 @@
+"""The registry as a reviewer meets it: four versions of one model in a real store."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from qrestore.tracking import models
+from qrestore.tracking.evidence import kept
+from qrestore.tracking.judge import Judged, judge, recorded
+from qrestore.tracking.publish import Published, publish
+from qrestore.tracking.review import promote, review, rollback, way_back
+from qrestore.tracking.store import RegistryError, alias, client
+from tests.tracking.conftest import PICTURES, Repository
+
+pytestmark = pytest.mark.slow
+
+NAME = "qr-deblurrer"
+Story = dict[str, tuple[Published, Judged]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_model() -> None:
+    """The deblurrer alone: what holds for it holds for the others, which take their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(models.MODELS) - {NAME}:
+            patch.delitem(models.MODELS, name)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def story(repository: Repository) -> Story:
+    """Shipped weights, promoted; then the same answers, half of the network, and against that the whole one."""
+    told = {}
+
+    def next_version(name: str) -> None:
+        (published,) = publish(repository.root)
+        (judged,) = judge(repository.root)
+        told[name] = (published, judged)
+
+    next_version("first")
+    promote(repository.root, NAME, "challenger", "a reviewer", "the first")
+    repository.weights("equal")
+    next_version("equal")
+    repository.weights("halved")
+    next_version("halved")
+    with pytest.raises(RegistryError, match="the verdict is against version 3"):
+        promote(repository.root, NAME, "3", "a reviewer", "hope")
+    promote(repository.root, NAME, "3", "a reviewer", "to see", override="a drill")
+    repository.weights("shipped")
+    told["again"] = (publish(repository.root)[0], judge(repository.root)[0])
+    return told
+
+
+def holds(judged: Judged) -> dict[str, bool]:
+    return {reason.rule: reason.holds for reason in judged.verdict.reasons}
+
+
+def test_the_first_version_waits_for_a_person(story: Story, repository: Repository) -> None:
+    published, judged = story["first"]
+    assert (published.version, published.new) == ("1", True)
+    assert judged.verdict.against is None
+    assert judged.verdict.promote
+    version = client(repository.root).get_model_version(NAME, "1")
+    facts = {"git_commit", "evidence_digest", "dataset_digest", "params_digest", "trained_on", "route", "test_digest"}
+    assert facts <= version.tags.keys()
+    assert "## qr-deblurrer" in version.description
+    assert version.description.startswith("**Promote**")
+
+
+def test_a_run_holds_the_evidence(story: Story, repository: Repository) -> None:
+    store = client(repository.root)
+    run = store.get_run(story["first"][0].run_id)
+    assert {each.dataset.name for each in run.inputs.dataset_inputs} == set(models.DATA)
+    assert run.data.metrics["motion.unseen.cgan.images"] == PICTURES
+    assert {each.path for each in store.list_artifacts(run.info.run_id, "models")} == {
+        "models/metrics",
+        "models/thresholds",
+    }
+    assert run.data.params["training.qr-deblurrer.network.width"] == "64"
+
+
+def test_an_equal_model_is_not_promoted(story: Story) -> None:
+    _, judged = story["equal"]
+    assert judged.verdict.against == "1"
+    assert not judged.verdict.promote
+    assert [rule for rule, good in holds(judged).items() if not good] == ["gain"]
+
+
+def test_half_a_network_is_refused_for_its_errors(story: Story) -> None:
+    _, judged = story["halved"]
+    assert not judged.verdict.promote
+    found = holds(judged)
+    assert not found["bit error rate"]
+    assert not found["recognition"]
+    assert not found["baseline"]
+    (errors,) = (reason for reason in judged.verdict.reasons if reason.rule == "bit error rate")
+    assert 0 < errors.numbers["low"] < errors.numbers["difference"] < errors.numbers["high"]
+
+
+def test_a_better_model_passes(story: Story) -> None:
+    published, judged = story["again"]
+    assert (published.version, published.new) == ("1", False)  # the same evidence as the first
+    assert judged.verdict.against == "3"
+    assert judged.verdict.promote, judged.verdict.text
+
+
+def test_review_and_record_say_the_same(story: Story, repository: Repository) -> None:
+    found = review(repository.root, NAME)
+    assert found.champion is not None and found.challenger is not None
+    assert found.verdict == recorded(client(repository.root).get_model_version(NAME, found.challenger.version))
+    assert found.verdict["against"] == found.champion.version
+    key = "motion.unseen.cgan.bit_error_rate.mean"
+    assert found.champion.figures[key] > found.challenger.figures[key]
+    assert f"{found.challenger.figures[key]:.3g} against {found.champion.figures[key]:.3g}" in str(found.verdict)
+
+
+def test_the_same_evidence_again_adds_nothing(story: Story, repository: Repository) -> None:
+    store = client(repository.root)
+    before = len(store.search_model_versions(f"name = '{NAME}'")), len(runs(store))
+    assert not publish(repository.root)[0].new
+    assert (len(store.search_model_versions(f"name = '{NAME}'")), len(runs(store))) == before
+
+
+def runs(store: MlflowClient) -> list[str]:
+    return [run.info.run_id for run in store.search_runs(["1"], "tags.kind = 'evidence'")]
+
+
+def test_promotions_are_on_record_and_taken_back(story: Story, repository: Repository) -> None:
+    root, store = repository.root, client(repository.root)
+    drill = store.get_model_version(NAME, "3").tags
+    assert drill["promoted.override"].startswith("a drill")
+    assert (drill["promoted.by"], drill["promoted.why"], drill["promoted.replaced"]) == ("a reviewer", "to see", "1")
+    assert str(alias(store, NAME, "previous").version) == "1"
+    assert str(rollback(root, NAME, "a reviewer", "the drill is over").version) == "1"
+    assert str(alias(store, NAME, "champion").version) == "1"
+    assert alias(store, NAME, "previous") is None
+    assert store.get_model_version(NAME, "3").tags["rolled_back.why"] == "the drill is over"
+    with pytest.raises(RegistryError, match="no previous champion"):
+        rollback(root, NAME, "a reviewer", "once more")
+    with pytest.raises(RegistryError, match="is the champion already"):
+        promote(root, NAME, "1", "a reviewer", "once more")
+    with pytest.raises(RegistryError, match=r"the verdict is against version 2"):
+        promote(root, NAME, "2", "a reviewer", "once more")
+    with pytest.raises(RegistryError, match="who decides and why"):
+        promote(root, NAME, "2", " ", "")
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(story: Story, repository: Repository) -> None:
+    together, said = threading.Barrier(2), []
+
+    def one(version: str) -> None:
+        together.wait()
+        try:
+            said.append(
+                promote(repository.root, NAME, version, f"reviewer of {version}", "mine", override="mine").version
+            )
+        except RegistryError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=one, args=(version,)) for version in ("2", "3")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refused = [text for text in said if "another promotion, by reviewer" in str(text)]
+    assert len(refused) <= 1
+    if refused:  # else the one came after the other, each against the champion that it found
+        assert alias(client(repository.root), NAME, "champion").version in said
+    assert not [each for each in client(repository.root).search_registered_models() if each.name.endswith(".promotion")]
+
+
+def test_the_way_back_names_commit_and_digests(story: Story, repository: Repository) -> None:
+    lines = "\n".join(way_back(repository.root, NAME, "3"))
+    tags = client(repository.root).get_model_version(NAME, "3").tags
+    assert f"git checkout {tags['git_commit']}" in lines
+    assert tags["dataset_digest"][:12] in lines
+
+
+def test_a_champion_of_other_pictures_is_measured_again(story: Story, repository: Repository) -> None:
+    store = client(repository.root)
+    champion = alias(store, NAME, "champion")
+    repository.draw(seed=2)
+    assert publish(repository.root)[0].new
+    (judged,) = judge(repository.root)
+    assert judged.verdict.against == str(champion.version)
+    (read,) = (reason for reason in judged.verdict.reasons if reason.rule == "recognition")
+    assert f"of {PICTURES}" in read.text
+
+
+def test_a_server_that_is_away_loses_nothing(
+    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, store = repository.root, client(repository.root)
+    before = len(store.search_model_versions(f"name = '{NAME}'"))
+    with monkeypatch.context() as away:
+        away.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        away.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        for seed in (3, 3, 4):  # two runs, one of them tried twice
+            repository.draw(seed)
+            with pytest.raises(RegistryError, match=r"the evidence is kept in \.work/unpublished"):
+                publish(root)
+    assert len(kept(root)) == 2
+    assert publish(root)[0].new is False  # that of the last run was kept, and is published before it is asked for
+    assert kept(root) == []
+    assert len(store.search_model_versions(f"name = '{NAME}'")) == before + 2
+    digests = [run.data.tags["evidence_digest"] for run in store.search_runs(["1"], "tags.kind = 'evidence'")]
+    assert len(digests) == len(set(digests))
+
+
+def test_a_publication_that_broke_off_is_made_good(
+    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.draw(seed=5)
+    with monkeypatch.context() as broken:
+        broken.setattr("mlflow.log_metrics", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            publish(repository.root)
+    assert publish(repository.root)[0].new
+    digests = [
+        run.data.tags["evidence_digest"] for run in client(repository.root).search_runs(["1"], "tags.kind = 'evidence'")
+    ]
+    assert len(digests) == len(set(digests))
+
+
+def test_times_of_other_weights_are_refused(repository: Repository) -> None:
+    timing = repository.root / "models/metrics/timing.json"
+    text = timing.read_text()
+    weights = repository.root / "models/qr-deblurrer.safetensors"
+    shipped = weights.read_bytes()
+    weights.write_bytes(shipped + b" ")
+    with pytest.raises(ValueError, match=r"timing.json: motion was measured with other weights of qr-deblurrer"):
+        publish(repository.root)
+    weights.write_bytes(shipped)
+    timing.write_text(text)
+
+
+def test_unknown_names_are_refused_with_those_known(repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="nonsense: no registered model; known: qr-deblurrer"):
+        review(repository.root, "nonsense")
+    with pytest.raises(RegistryError, match="no version or alias '77'"):
+        way_back(repository.root, NAME, "77")
