@@ -57,7 +57,7 @@ def publish() -> Any:
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
 def verdict() -> list[Judged]:
     """Judge every challenger against its champion; promote what is advised, where the parameters say so."""
-    judged = judge(ROOT)
+    judged = judge(ROOT, again=False)
     if settings(ROOT).auto:
         for each in judged:
             if each.verdict.promote and not each.is_champion:
@@ -122,12 +122,18 @@ def _summary(done: list[tuple[str, str, float]], published: list[Published], jud
                 f"{'published now' if each.new else 'already in the registry'}, alias challenger"
                 for each in published
             ),
-            *(f"Verdict    {each.model}: {line}" for each in judged for line in each.verdict.text.splitlines() if line),
+            *(f"Verdict    {each.model}: {line}" for each in judged for line in _told(each)),
             *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),
             "Look at    reports/report.html; `qrestore review` and `make ui`; models/README.md for the model cards",
             "Read       .venv/bin/qrestore read PICTURE...",
         ]
     )
+
+
+def _told(judged: Judged) -> list[str]:
+    if judged.is_champion:
+        return [f"version {judged.version} is the champion"]
+    return [line for line in judged.verdict.text.splitlines() if line]
 
 
 def main() -> int:

@@ -112,16 +112,17 @@ def _reviews() -> list[dict[str, Any]]:
 
 
 def _side_by_side(found: "Review") -> list[str]:
-    lines = [f"{found.model:<42} {'champion':>26} {'challenger':>26}"]
     sides = (found.champion, found.challenger)
+    lines = [_line(found.model, ["champion", "challenger"])[2:]]
     lines.append(_line("version", [side.version if side else "-" for side in sides]))
     for name, tag in (("reads by", "route"), ("commit", "git_commit"), ("evidence", "evidence_digest")):
         lines.append(_line(name, [side.tags.get(tag, "")[:12] if side else "-" for side in sides]))
-    keys = [figures_of(side) if side else {} for side in sides]
-    for key in dict.fromkeys([*keys[1], *keys[0]]):
-        lines.append(_line(key, [figures.get(key, "-") for figures in keys]))
+    figures = [figures_of(side) if side else {} for side in sides]
+    lines.append(_line("", ["BER   read  wrong   s, p95"] * 2))
+    for place in dict.fromkeys([*figures[1], *figures[0]]):
+        lines.append(_line(place, [each.get(place, "-") for each in figures]))
     if found.verdict is None:
-        return [*lines, "  not judged yet: `qrestore judge`"]
+        return [*lines, f"  not judged yet: `qrestore judge {found.model}`"]
     against = found.verdict["against"]
     head = "promote" if found.verdict["promote"] else "do not promote"
     lines.append(f"  verdict: {head}, {'no champion yet' if against is None else f'against version {against}'}")
@@ -130,31 +131,26 @@ def _side_by_side(found: "Review") -> list[str]:
 
 
 def figures_of(side: "Side") -> dict[str, str]:
-    """Figures of a version by data and subset, as they are told."""
-    out: dict[str, str] = {}
-    numbers, route = side.figures, side.tags.get("route", "")
-    for key in sorted(numbers):
-        data, subset, name, metric = key.split(".", 3)
-        place = f"{data}.{subset}.{name}"
-        if name != route or metric != "images":
-            continue
-        rate = "message_recovered" if f"{place}.message_recovered" in numbers else "recognition_rate"
-        for told, which in (
-            ("bit error rate", "bit_error_rate.mean"),
-            ("read", rate),
-            ("wrong texts", "false_reads"),
-            ("seconds, p95", "restoration_seconds.p95"),
-        ):
-            if f"{place}.{which}" in numbers:
-                ends = f"{place}.{which.removesuffix('.mean')}"
-                interval = [numbers.get(f"{ends}.{end}") for end in ("low", "high")]
-                around = "" if None in interval else f" ({interval[0]:.3g}-{interval[1]:.3g})"
-                out[f"{data} {subset}: {told}"] = f"{numbers[f'{place}.{which}']:.4g}{around}"
+    """Figures of a version's own restorer by data and subset, in one line each."""
+    out, nothing = {}, float("nan")
+    for key in sorted(side.figures):
+        place, _, metric = key.rpartition(".")
+        if metric == "images" and place.endswith(f".{side.tags.get('route')}"):
+            figures = {name: side.figures.get(f"{place}.{name}", nothing) for name in _TOLD}
+            read = figures["recognition_rate"] if f"{place}.recognition_rate" in side.figures else figures[_MESSAGE]
+            out[" ".join(place.split(".")[:2])] = (
+                f"{figures['bit_error_rate.mean']:.3g} {100 * read:5.1f} % {figures['false_reads']:4.0f} "
+                f"{figures['restoration_seconds.p95']:8.3f}".replace("nan", "  -")
+            )
     return out
 
 
+_MESSAGE = "message_recovered"
+_TOLD = ("bit_error_rate.mean", "recognition_rate", _MESSAGE, "false_reads", "restoration_seconds.p95")
+
+
 def _line(name: str, values: list[str]) -> str:
-    return f"  {name:<40} {printable(values[0]):>26} {printable(values[1]):>26}"
+    return f"  {name:<24} {printable(values[0]):>32} {printable(values[1]):>32}"
 
 
 def _promote(arguments: argparse.Namespace) -> int:

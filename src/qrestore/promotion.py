@@ -5,7 +5,7 @@ its margin; what may be noise is no gain: a gain is an interval that leaves zero
 McNemar (1947) below 5 %.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -79,6 +79,11 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+    @staticmethod
+    def of(told: Mapping[str, Any]) -> "Verdict":
+        """Verdict from its plain values."""
+        return Verdict(told["promote"], told["against"], tuple(Reason(**reason) for reason in told["reasons"]))
 
 
 def pictures(results: pd.DataFrame, restorer: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,12 @@ class Judged:
     is_champion: bool = False
 
 
-def judge(root: Path, names: Sequence[str] = ()) -> list[Judged]:
+def judge(root: Path, names: Sequence[str] = (), *, again: bool = True) -> list[Judged]:
     """Judge challengers (of all models, where none is named), and write the verdict to their tags and descriptions.
+
+    Parameters
+    ----------
+    again : False takes a verdict that was recorded against the same champion under the same limits.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def judge(root: Path, names: Sequence[str] = ()) -> list[Judged]:
         A model without a challenger, or an unknown one; one that cannot be measured here.
     """
     limits, store = settings(root).models, client(root)
-    return [_judged(root, store, known(name), limits[name]) for name in names or MODELS]
+    return [_judged(root, store, known(name), limits[name], again) for name in names or MODELS]
 
 
 def recorded(version: ModelVersion) -> dict[str, Any] | None:
@@ -64,18 +68,24 @@ def recorded(version: ModelVersion) -> dict[str, Any] | None:
     return None if told is None else json.loads(told)
 
 
-def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits) -> Judged:
+def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits, again: bool) -> Judged:
     challenger, champion = alias(store, model.name, CHALLENGER), alias(store, model.name, CHAMPION)
     if challenger is None:
         raise RegistryError(f"{model.name}: no version has the alias challenger; publish one first: `qrestore publish`")
+    told, bounds = recorded(challenger), json.dumps(asdict(limits))
+    if champion is not None and champion.version == challenger.version:
+        if told is not None:  # what it was promoted by stays on record
+            return Judged(model.name, str(challenger.version), Verdict.of(told), is_champion=True)
+        champion = None
+    rival = None if champion is None else str(champion.version)
+    if not again and told and told["against"] == rival and challenger.tags.get("limits") == bounds:
+        return Judged(model.name, str(challenger.version), Verdict.of(told))
     with tempfile.TemporaryDirectory() as folder:
         found = _compared(root, Path(folder), model, limits, challenger, champion)
-    tags = {"verdict": json.dumps(found.to_json()), "review": challenger.tags.get("review", "pending")}
-    for name, value in tags.items():
+    for name, value in {"verdict": json.dumps(found.to_json()), "limits": bounds}.items():
         store.set_model_version_tag(model.name, challenger.version, name, value)
     describe(store, model.name, challenger.version, card_of(challenger), found.text)
-    same = champion is not None and champion.version == challenger.version
-    return Judged(model.name, str(challenger.version), found, same)
+    return Judged(model.name, str(challenger.version), found)
 
 
 def _compared(
@@ -89,7 +99,7 @@ def _compared(
     results = _results(model, challenger)
     new = pictures(results, challenger.tags["route"])
     baseline = model.baseline, pictures(results, model.baseline)
-    if champion is None or champion.version == challenger.version:
+    if champion is None:
         return verdict(new, baseline, limits)
     index = root / f"data/synthetic/{model.data}/test.parquet"
     current = index.exists() and test_digest(root, model.data) == challenger.tags["test_digest"]

@@ -95,6 +95,13 @@ def restorer_of(model: Registered, models: Path) -> str:
     return min(model.restorers, key=error)
 
 
+def speaks_for(key: str, model: Registered) -> bool:
+    """Whether a figure is a model's, or of what it is compared with, on its data."""
+    data, subset, name, *_ = key.split(".")
+    named = name in (*model.restorers, model.baseline, "before")
+    return data == model.data and named and (data != "dots" or subset in model.subsets)
+
+
 def model_digest(root: Path, model: Registered) -> str:
     """SHA-256 over the output hashes of its stages in `dvc.lock`."""
     stages = read_lock(root)["stages"]

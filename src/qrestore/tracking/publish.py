@@ -21,7 +21,7 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
 from qrestore.tracking.evidence import Evidence, evidence_of, example, keep, kept
-from qrestore.tracking.models import DATA, MODELS, Registered, model_digest, restorer_of, test_digest
+from qrestore.tracking.models import DATA, MODELS, Registered, model_digest, restorer_of, speaks_for, test_digest
 from qrestore.tracking.store import CHALLENGER, EXPERIMENT, RegistryError, client, describe, experiment
 
 _LOGGED = ("models/metrics", "models/thresholds", "data/reports", "reports")
@@ -107,7 +107,7 @@ def _evidence_run(store: MlflowClient, evidence: Evidence, new: Sequence[Registe
         logged = {model.name: _log_model(evidence.root, model) for model in new}
         for model in new:
             model_id = logged[model.name]
-            own = {key: value for key, value in figures.items() if _speaks_for(key, model)}
+            own = {key: value for key, value in figures.items() if speaks_for(key, model)}
             mlflow.log_metrics(own, model_id=model_id, dataset=_dataset(evidence, model.data))
             mlflow.set_tag(f"model_id.{model.name}", model_id)
         mlflow.log_metrics(figures)
@@ -131,13 +131,6 @@ def _register(store: MlflowClient, evidence: Evidence, run: Run, model: Register
     }
     model_id = run.data.tags[f"model_id.{model.name}"]
     return store.create_model_version(model.name, f"models:/{model_id}", run.info.run_id, tags, model_id=model_id)
-
-
-def _speaks_for(key: str, model: Registered) -> bool:
-    """Whether a figure is one of a model, or of what it is compared with, on its data."""
-    data, subset, name, *_ = key.split(".")
-    named = name in (*model.restorers, model.baseline, "before")
-    return data == model.data and named and (data != "dots" or subset in model.subsets)
 
 
 def _log_model(root: Path, model: Registered) -> str:

@@ -12,7 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from qrestore.tracking.judge import recorded
-from qrestore.tracking.models import Registered, known
+from qrestore.tracking.models import Registered, known, speaks_for
 from qrestore.tracking.store import CHALLENGER, CHAMPION, PREVIOUS, RegistryError, alias, client, version_of
 
 _LEASE_S = 60
@@ -117,7 +117,7 @@ def _side(store: MlflowClient, model: Registered, version: ModelVersion | None) 
     if version is None:
         return None
     metrics = store.get_run(str(version.run_id)).data.metrics
-    own = {key: value for key, value in metrics.items() if key.split(".")[0] == model.data}
+    own = {key: value for key, value in metrics.items() if speaks_for(key, model)}
     return Side(str(version.version), dict(version.tags), own)
 
 
