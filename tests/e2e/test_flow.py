@@ -132,6 +132,17 @@ def test_registered_model_takes_any_batch_and_size(toy: Toy) -> None:
             assert answer["milliseconds"] > 0
 
 
+def test_every_registered_model_answers_its_example(toy: Toy) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{toy.root / '.mlflow' / 'mlflow.db'}")
+    for name in MODELS:
+        model = mlflow.pyfunc.load_model(f"models:/{name}@challenger")
+        (answer,) = model.predict(model.input_example)
+        assert {"picture", "text", "scores", "milliseconds"} <= answer.keys(), name
+        assert answer["scores"], name
+
+
 def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_path: Path) -> None:
     broken = Toy(tmp_path / "broken", "")
     clone(toy.root, broken.root, edited=False)
@@ -175,6 +186,12 @@ def test_a_changed_parameter_makes_a_version_judged_against_the_champion(toy: To
     assert training.data.tags["kind"] == "training"
     steps = [each.step for each in client.get_metric_history(training.info.run_id, "validation_error")]
     assert steps == sorted(set(steps)) and steps[-1] == 9
+    changed = json.loads(here.run("dvc", "metrics", "diff", "--json").stdout)["diff"]["models/metrics/summary.json"]
+    assert "motion.unseen.cgan.qr_mae" in changed
+    assert not [key for key in changed if not key.startswith("motion.")]
+    plots = json.loads(here.run("dvc", "plots", "diff", "--json").stdout)["data"]
+    revisions = {line["rev"] for line in plots["models/metrics/curves/motion-blur.csv"][0]["data"]}
+    assert len(revisions) == 2
     shown = here.run("python", "-m", "qrestore", "review", "qr-deblurrer").stdout
     page = (here.root / "reports/report.html").read_text()
     here.run("python", "-m", "qrestore", "report")

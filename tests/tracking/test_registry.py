@@ -1,17 +1,21 @@
 """The registry as a reviewer meets it: four versions of one model in a real store."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from flows import retraining
 from qrestore.tracking import models
 from qrestore.tracking.evidence import kept
 from qrestore.tracking.judge import Judged, judge, recorded
 from qrestore.tracking.publish import Published, publish
 from qrestore.tracking.review import promote, review, rollback, way_back
-from qrestore.tracking.store import RegistryError, alias, client
+from qrestore.tracking.store import RegistryError, alias, client, version_of
 from tests.tracking.conftest import PICTURES, Repository
 
 pytestmark = pytest.mark.slow
@@ -117,6 +121,22 @@ def test_review_and_record_say_the_same(story: Story, repository: Repository) ->
     assert f"{found.challenger.figures[key]:.3g} against {found.champion.figures[key]:.3g}" in str(found.verdict)
 
 
+def test_where_the_parameters_say_so_the_flow_promotes_what_is_advised(
+    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retraining, "ROOT", repository.root)
+    params, store = repository.root / "params.yaml", client(repository.root)
+    retraining.verdict.fn()
+    assert str(alias(store, NAME, "champion").version) == "3"  # nothing by itself
+    params.write_text(params.read_text().replace("auto: false", "auto: true"))
+    for _ in range(2):  # the second time it is the champion already
+        retraining.verdict.fn()
+        assert str(alias(store, NAME, "champion").version) == "1"
+    assert store.get_model_version(NAME, "1").tags["promoted.by"] == "the flow"
+    assert recorded(store.get_model_version(NAME, "1"))["against"] == "3"  # what it was promoted by
+    params.write_text(params.read_text().replace("auto: true", "auto: false"))
+
+
 def test_the_same_evidence_again_adds_nothing(story: Story, repository: Repository) -> None:
     store = client(repository.root)
     before = len(store.search_model_versions(f"name = '{NAME}'")), len(runs(store))
@@ -133,43 +153,67 @@ def test_promotions_are_on_record_and_taken_back(story: Story, repository: Repos
     drill = store.get_model_version(NAME, "3").tags
     assert drill["promoted.override"].startswith("a drill")
     assert (drill["promoted.by"], drill["promoted.why"], drill["promoted.replaced"]) == ("a reviewer", "to see", "1")
-    assert str(alias(store, NAME, "previous").version) == "1"
-    assert str(rollback(root, NAME, "a reviewer", "the drill is over").version) == "1"
-    assert str(alias(store, NAME, "champion").version) == "1"
+    assert str(alias(store, NAME, "previous").version) == "3"
+    assert str(rollback(root, NAME, "a reviewer", "to see again").version) == "3"
+    assert str(alias(store, NAME, "champion").version) == "3"
     assert alias(store, NAME, "previous") is None
-    assert store.get_model_version(NAME, "3").tags["rolled_back.why"] == "the drill is over"
+    assert store.get_model_version(NAME, "1").tags["rolled_back.why"] == "to see again"
     with pytest.raises(RegistryError, match="no previous champion"):
         rollback(root, NAME, "a reviewer", "once more")
     with pytest.raises(RegistryError, match="is the champion already"):
-        promote(root, NAME, "1", "a reviewer", "once more")
-    with pytest.raises(RegistryError, match=r"the verdict is against version 2"):
+        promote(root, NAME, "3", "a reviewer", "once more")
+    with pytest.raises(RegistryError, match=r"was judged against version 1, and the champion is version 3 now"):
         promote(root, NAME, "2", "a reviewer", "once more")
     with pytest.raises(RegistryError, match="who decides and why"):
         promote(root, NAME, "2", " ", "")
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(story: Story, repository: Repository) -> None:
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
+    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     together, said = threading.Barrier(2), []
+
+    def slowly(store: MlflowClient, name: str, which: str) -> object:
+        time.sleep(3)
+        return version_of(store, name, which)
 
     def one(version: str) -> None:
         together.wait()
         try:
-            said.append(
-                promote(repository.root, NAME, version, f"reviewer of {version}", "mine", override="mine").version
-            )
+            promote(repository.root, NAME, version, f"reviewer of {version}", "mine", override="mine")
+            said.append(version)
         except RegistryError as error:
             said.append(str(error))
 
-    threads = [threading.Thread(target=one, args=(version,)) for version in ("2", "3")]
+    monkeypatch.setattr("qrestore.tracking.review.version_of", slowly)
+    threads = [threading.Thread(target=one, args=(version,)) for version in ("1", "2")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    refused = [text for text in said if "another promotion, by reviewer" in str(text)]
-    assert len(refused) <= 1
-    if refused:  # else the one came after the other, each against the champion that it found
-        assert alias(client(repository.root), NAME, "champion").version in said
-    assert not [each for each in client(repository.root).search_registered_models() if each.name.endswith(".promotion")]
+    told, won = sorted(said, key=len, reverse=True)
+    store = client(repository.root)
+    assert str(alias(store, NAME, "champion").version) == won
+    assert f"another promotion, by reviewer of {won}, is under way" in told
+    assert not [each for each in store.search_registered_models() if each.name.endswith(".promotion")]
+
+
+def test_a_champion_that_came_meanwhile_is_told(
+    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = client(repository.root)
+    now = str(alias(store, NAME, "champion").version)
+    other, third = sorted({"1", "2", "3"} - {now})
+
+    @contextmanager
+    def overtaken(*_: object) -> Iterator[None]:
+        store.set_registered_model_alias(NAME, "champion", other)
+        yield
+
+    monkeypatch.setattr("qrestore.tracking.review._alone", overtaken)
+    with pytest.raises(RegistryError, match=f"version {other} became the champion meanwhile"):
+        promote(repository.root, NAME, third, "a reviewer", "mine", override="mine")
+    assert str(alias(store, NAME, "champion").version) == other
 
 
 def test_the_way_back_names_commit_and_digests(story: Story, repository: Repository) -> None:

@@ -64,14 +64,17 @@ def promote(root: Path, name: str, version: str, by: str, why: str, *, override:
     if not by.strip() or not why.strip():
         raise RegistryError("say who decides and why: --by WHO --why TEXT")
     store = client(root)
+    seen = _number(alias(store, name, CHAMPION))
     with _alone(store, name, by):
         chosen, champion = version_of(store, name, version), alias(store, name, CHAMPION)
+        if _number(champion) != seen:
+            raise RegistryError(f"{name}: version {_number(champion)} became the champion meanwhile: look at it first")
         if champion is not None and champion.version == chosen.version:
             raise RegistryError(f"{name}: version {chosen.version} is the champion already")
         refusal = _refusal(name, chosen, champion)
         if refusal and not (override or "").strip():
             raise RegistryError(f"{refusal}; with --override REASON a person decides otherwise, on record")
-        decided = {"by": by, "why": why, "at": _now(), "replaced": str(champion.version) if champion else "none"}
+        decided = {"by": by, "why": why, "at": _now(), "replaced": str(_number(champion))}
         if refusal:
             decided["override"] = f"{override} ({refusal})"
         for fact, value in decided.items():
@@ -126,7 +129,7 @@ def _refusal(name: str, chosen: ModelVersion, champion: ModelVersion | None) -> 
     found = recorded(chosen)
     if found is None:
         return f"{name}: version {chosen.version} was not judged yet: `qrestore judge {name}`"
-    rival = None if champion is None else str(champion.version)
+    rival = _number(champion)
     if found["against"] != rival:
         judged = "without a champion" if found["against"] is None else f"against version {found['against']}"
         now = "there is none now" if rival is None else f"the champion is version {rival} now"
@@ -135,6 +138,10 @@ def _refusal(name: str, chosen: ModelVersion, champion: ModelVersion | None) -> 
         lost = "; ".join(reason["text"] for reason in found["reasons"] if not reason["holds"])
         return f"{name}: the verdict is against version {chosen.version}: {lost}"
     return None
+
+
+def _number(version: ModelVersion | None) -> str | None:
+    return None if version is None else str(version.version)
 
 
 def _move(store: MlflowClient, name: str, former: ModelVersion | None, chosen: ModelVersion, review: str) -> None:
