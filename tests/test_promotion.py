@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qrestore.promotion import Limits, mcnemar, p95_ratio, pictures, verdict
+from qrestore.promotion import Limits, Verdict, mcnemar, p95_ratio, pictures, verdict
 
 LIMITS = Limits(
     bit_error_rate_margin=0.002,
@@ -153,12 +154,20 @@ def test_other_pictures_are_refused():
         judged(made().iloc[:-1])
 
 
+def test_a_champion_that_cannot_be_measured_is_no_loser():
+    advice = verdict(made(error_rate=0.01, read=1.0), FREE, LIMITS, against="3", unmeasured="its code is gone")
+    assert wrong(advice) == ["champion"]
+    assert "against version 3" in advice.text
+    assert "its code is gone" in advice.text
+
+
 def test_every_rule_is_told_whatever_the_advice():
     good, bad = judged(made(error_rate=0.03)), judged(made(error_rate=0.3, read=0.1))
     assert [reason.rule for reason in good.reasons] == [reason.rule for reason in bad.reasons]
     assert good.text.startswith("**Promote** (against version 3)")
     assert bad.text.startswith("**Do not promote**")
     assert all(reason.text in bad.text for reason in bad.reasons)
+    assert Verdict.of(json.loads(json.dumps(bad.to_json()))) == bad
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def verdict(
     *,
     against: str | None = None,
     seconds: tuple[ArrayLike, ArrayLike] | None = None,
+    unmeasured: str | None = None,
 ) -> Verdict:
     """Compare a challenger with what needs no training, and with the champion.
 
@@ -129,6 +130,7 @@ def verdict(
     baseline : name and `pictures` of the strongest free alternative, of some of the items.
     against : the champion's version.
     seconds : of challenger and champion, (n,) each, of the same pictures in one run on one machine.
+    unmeasured : why there is nothing to compare with, although there is a champion.
 
     Raises
     ------
@@ -140,6 +142,8 @@ def verdict(
         if not challenger.index.equals(champion.index):
             raise ValueError("challenger and champion were not measured on the same pictures")
         reasons += [*_against(challenger, champion, limits, seconds)]
+    if unmeasured is not None:
+        reasons.append(Reason("champion", False, f"the champion cannot be compared with: {unmeasured}"))
     return Verdict(all(reason.holds for reason in reasons), against, tuple(reasons))
 
 

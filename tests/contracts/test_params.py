@@ -16,13 +16,14 @@ from qrestore.datasets.motion import Motion, motion_pair
 from qrestore.datasets.row import DATA_NAMES
 from qrestore.learning.engine import Schedule
 from qrestore.learning.recipe import DotsRecipe, Recipe
-from qrestore.promotion import Limits
+from qrestore.promotion import Promotion
 from qrestore.rehearsal import overlay
 from qrestore.stages.calibrate import Calibration
 from qrestore.stages.evaluate import Evaluation
 from qrestore.stages.synthesize import Synthesis
 from qrestore.stages.train import LinearRecipe
 from qrestore.stages.validate import Validation
+from qrestore.tracking.models import MODELS
 
 ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"
@@ -35,7 +36,7 @@ SECTIONS = {
     "training.qr-deblurrer": Recipe,
     "calibration": Calibration,
     **{f"evaluation.{data}": Evaluation for data in DATA_NAMES},
-    "promotion": Limits,
+    "promotion": Promotion,
 }
 
 
@@ -186,3 +187,7 @@ def test_schedule_meets_its_ends() -> None:
     assert schedule.rate(0) == pytest.approx(schedule.learning_rate)
     assert schedule.rate(schedule.pixel_steps - 1) == pytest.approx(0.01 * schedule.learning_rate, rel=0.01)
     assert schedule.rate(schedule.pixel_steps) == schedule.adversarial_learning_rate
+
+
+def test_every_registered_model_has_its_limits() -> None:
+    assert set(load_section(PARAMS, "promotion", Promotion).models) == set(MODELS)

@@ -56,7 +56,7 @@ def judge(root: Path, names: Sequence[str] = (), *, again: bool = True) -> list[
     Raises
     ------
     RegistryError
-        A model without a challenger, or an unknown one; one that cannot be measured here.
+        A model without a challenger, or an unknown one.
     """
     limits, store = settings(root).models, client(root)
     return [_judged(root, store, known(name), limits[name], again) for name in names or MODELS]
@@ -101,23 +101,26 @@ def _compared(
     baseline = model.baseline, pictures(results, model.baseline)
     if champion is None:
         return verdict(new, baseline, limits)
-    index = root / f"data/synthetic/{model.data}/test.parquet"
+    index = (root / f"data/synthetic/{model.data}/test.parquet").resolve()
     current = index.exists() and test_digest(root, model.data) == challenger.tags["test_digest"]
-    old, seconds, rivals = None, None, [(challenger, _fetched(challenger, folder / "new"))]
-    rivals.append((champion, _fetched(champion, folder / "old")))
+    rivals = [(each, _fetched(each, folder / str(each.version))) for each in (challenger, champion)]
+    old, seconds, items = None, None, list(new.index)
     if champion.tags["test_digest"] == challenger.tags["test_digest"]:
         old = pictures(_results(model, champion), champion.tags["route"])
-    elif current:  # other pictures since: the champion is measured again, by its own code
-        again = _rerun(root, index, *rivals[1], list(new.index), folder, os.cpu_count() or 1)
-        old = pictures(again, champion.tags["route"])
-    if old is None:
-        raise RegistryError(
-            f"{model.name}: version {champion.version} was measured on other test pictures than version "
-            f"{challenger.version}, and this work tree does not have those of the latter: `dvc repro synthesize`"
-        )
-    if current:
-        seconds = _timed(root, index, rivals, list(new.index), folder)
-    return verdict(new, baseline, limits, old, against=str(champion.version), seconds=seconds)
+    against = str(champion.version)
+    try:
+        if old is None or not old.index.equals(new.index):  # other pictures since: measured again, by its own code
+            if not current:
+                raise RegistryError(
+                    "its test pictures were others, and those of the challenger are not in this work tree"
+                )
+            old = pictures(_rerun(index, *rivals[1], items, folder, os.cpu_count() or 1), champion.tags["route"])
+        if current:
+            seconds = _timed(index, rivals, items, folder)
+    except RegistryError as error:
+        if old is None or not old.index.equals(new.index):
+            return verdict(new, baseline, limits, against=against, unmeasured=str(error))
+    return verdict(new, baseline, limits, old, against=against, seconds=seconds)
 
 
 def _results(model: Registered, version: ModelVersion) -> pd.DataFrame:
@@ -133,21 +136,21 @@ def _fetched(version: ModelVersion, folder: Path) -> Path:
 
 
 def _timed(
-    root: Path, index: Path, rivals: list[tuple[ModelVersion, Path]], items: list[int], folder: Path
+    index: Path, rivals: list[tuple[ModelVersion, Path]], items: list[int], folder: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """CPU seconds a picture of two versions, in turns; of each picture the shorter of two."""
     chosen = [items[place] for place in np.linspace(0, len(items) - 1, min(TIMED, len(items))).astype(int)]
     asked = [chosen[0], *chosen]  # the first one of a process pays for what is set up once
     rounds: dict[str, list[NDArray[np.float64]]] = {}
     for version, fetched in (*rivals, *rivals[::-1]):
-        table = _rerun(root, index, version, fetched, asked, folder, 1)
+        table = _rerun(index, version, fetched, asked, folder, 1)
         rounds.setdefault(str(version.version), []).append(table["seconds"].to_numpy()[1:])
     new, old = (np.min(rounds[str(version.version)], axis=0) for version, _ in rivals)
     return new, old
 
 
 def _rerun(
-    root: Path, index: Path, version: ModelVersion, fetched: Path, items: list[int], folder: Path, workers: int
+    index: Path, version: ModelVersion, fetched: Path, items: list[int], folder: Path, workers: int
 ) -> pd.DataFrame:
     """Let a version's own code measure it."""
     asked, out = folder / "items.json", folder / "rerun.parquet"
@@ -155,7 +158,7 @@ def _rerun(
     command = [sys.executable, "-m", "qrestore.evaluation.rerun", str(index), version.tags["route"]]
     command += [str(fetched / "artifacts/models"), str(asked), str(out), "--workers", str(workers)]
     env = {**environment(), "PYTHONPATH": str(fetched / "code"), "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no output")
         raise RegistryError(f"{version.name} version {version.version} cannot be measured here: {last}")

@@ -87,15 +87,18 @@ def _version_of(store: MlflowClient, name: str, digest: str) -> ModelVersion | N
 
 
 def _evidence_run(store: MlflowClient, evidence: Evidence, new: Sequence[Registered]) -> Run:
-    """Find the run of this evidence, or log it with the models that are new; one that broke off is thrown away."""
+    """Find the run of this evidence, or log it; one that broke off is thrown away. It holds the models that are new."""
     where = f"tags.kind = 'evidence' and tags.evidence_digest = '{evidence.evidence_digest}'"
     for run in store.search_runs([experiment(store)], where):
         if run.data.tags.get(_COMPLETE) == "yes":
-            return run
+            missing = [model for model in new if _id_tag(model) not in run.data.tags]
+            if missing:  # somebody deleted a version
+                with mlflow.start_run(run_id=run.info.run_id):
+                    _log_models(evidence, missing)
+            return store.get_run(run.info.run_id)
         store.delete_run(run.info.run_id)
     mlflow.set_experiment(EXPERIMENT)
     tags = {**evidence.tags, "kind": "evidence", "training_runs": json.dumps(_training_runs(store, evidence))}
-    figures = evidence.figures()
     with mlflow.start_run(run_name=f"evidence {evidence.evidence_digest[:8]}", tags=tags) as run:
         mlflow.log_params(evidence.params())
         for name in _LOGGED:
@@ -103,16 +106,24 @@ def _evidence_run(store: MlflowClient, evidence: Evidence, new: Sequence[Registe
                 mlflow.log_artifacts(str(evidence.root / name), name)
         for data in DATA:
             mlflow.log_input(_dataset(evidence, data), "test")
-        # Models before metrics: MLflow gives a model every metric that its run has, one at a time.
-        logged = {model.name: _log_model(evidence.root, model) for model in new}
-        for model in new:
-            model_id = logged[model.name]
-            own = {key: value for key, value in figures.items() if speaks_for(key, model)}
-            mlflow.log_metrics(own, model_id=model_id, dataset=_dataset(evidence, model.data))
-            mlflow.set_tag(f"model_id.{model.name}", model_id)
-        mlflow.log_metrics(figures)
+        _log_models(evidence, new)
+        mlflow.log_metrics(evidence.figures())
         mlflow.set_tag(_COMPLETE, "yes")
     return store.get_run(run.info.run_id)
+
+
+def _log_models(evidence: Evidence, models: Sequence[Registered]) -> None:
+    """Log models, then their figures: MLflow gives a model every metric that its run has by then, one at a time."""
+    figures = evidence.figures()
+    logged = [(model, _log_model(evidence.root, model)) for model in models]
+    for model, model_id in logged:
+        own = {key: value for key, value in figures.items() if speaks_for(key, model)}
+        mlflow.log_metrics(own, model_id=model_id, dataset=_dataset(evidence, model.data))
+        mlflow.set_tag(_id_tag(model), model_id)
+
+
+def _id_tag(model: Registered) -> str:
+    return f"model_id.{model.name}"
 
 
 def _register(store: MlflowClient, evidence: Evidence, run: Run, model: Registered, digest: str) -> ModelVersion:
@@ -129,7 +140,7 @@ def _register(store: MlflowClient, evidence: Evidence, run: Run, model: Register
         "route": restorer_of(model, evidence.root / "models"),
         "review": "pending",
     }
-    model_id = run.data.tags[f"model_id.{model.name}"]
+    model_id = run.data.tags[_id_tag(model)]
     return store.create_model_version(model.name, f"models:/{model_id}", run.info.run_id, tags, model_id=model_id)
 
 

@@ -73,10 +73,13 @@ def version_of(store: MlflowClient, name: str, which: str) -> ModelVersion:
 _CARD = "\n\n---\n\n"
 _LONGEST = 5000
 """Characters that every kind of store keeps of a description."""
+_LONGEST_CARD = 3000
+"""Of them, so that the verdict has the rest."""
 
 
 def describe(store: MlflowClient, name: str, version: str, card: str, verdict: str = "") -> None:
     """Write a version's description: the verdict on it, once there is one, then its card."""
+    card = card[:_LONGEST_CARD]
     text = f"{verdict}{_CARD}{card}" if verdict else card
     store.update_model_version(name, version, text[:_LONGEST])
 
