@@ -14,9 +14,9 @@ from flows.stage import dvc_stage, qrestore_command
 from qrestore.config import ConfigError
 from qrestore.pipeline import Outcome, PipelineError, stale_stages
 from qrestore.tracking.judge import Judged, judge, settings
-from qrestore.tracking.publish import Published
+from qrestore.tracking.publish import Published, attach_report
 from qrestore.tracking.publish import publish as publish_evidence
-from qrestore.tracking.review import promote
+from qrestore.tracking.review import promote_advised
 
 STAGES = (
     "synthesize",
@@ -59,10 +59,14 @@ def verdict() -> list[Judged]:
     """Judge every challenger against its champion; promote what is advised, where the parameters say so."""
     judged = judge(ROOT, again=False)
     if settings(ROOT).auto:
-        for each in judged:
-            if each.verdict.promote and not each.is_champion:
-                promote(ROOT, each.model, each.version, "the flow", "promotion.auto, and the verdict advises it")
+        promote_advised(ROOT, tuple(each.model for each in judged), "the flow", "promotion.auto, and the verdict")
     return judged
+
+
+@task(task_run_name="attach report", cache_policy=NO_CACHE, persist_result=False, retries=2)
+def attach() -> None:
+    """Put the report beside the evidence."""
+    attach_report(ROOT)
 
 
 class StepFailedError(RuntimeError):
@@ -102,12 +106,14 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
         finish(stage, dvc_stage.submit(stage, known_unchanged=not changed), start)
         start = time.monotonic()
     check = qrestore_command.submit("check")  # beside the steps that wait for disk and data base
-    began = start
-    finish("report", qrestore_command.submit("report"), start)
-    published = finish("publish", publish.submit(), time.monotonic())
-    advice = finish("verdict", verdict.submit(), time.monotonic())
-    checked = finish("live check", check, began)
-    return _summary(done, published, advice, checked)
+    try:
+        published = finish("publish", publish.submit(), start)
+        checked = finish("live check", check, start)
+        judged = finish("verdict", verdict.submit(), time.monotonic())  # it takes times: nothing beside it
+    finally:  # what was measured can be looked at, whatever the registry says
+        finish("report", qrestore_command.submit("report"), time.monotonic())
+    finish("attach report", attach.submit(), time.monotonic())
+    return _summary(done, published, judged, checked)
 
 
 def _summary(done: list[tuple[str, str, float]], published: list[Published], judged: list[Judged], checked: str) -> str:

@@ -1,7 +1,6 @@
 """The commands about reviewed models: publish, judge, review, promote, go back."""
 
 import argparse
-import getpass
 import json
 import sys
 from dataclasses import asdict
@@ -50,31 +49,34 @@ def add(commands: Any) -> None:
 
 
 def _decided(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--by", default=getpass.getuser(), metavar="WHO", help="who decides (default: %(default)s)")
+    parser.add_argument("--by", required=True, metavar="WHO", help="who decides; it is recorded")
     parser.add_argument("--why", required=True, metavar="TEXT", help="it is recorded")
 
 
 def _publish(_: argparse.Namespace) -> int:
-    from qrestore.tracking.publish import publish
+    from qrestore.tracking.publish import attach_report, publish
 
     for found in publish(ROOT):
         print(f"{found.model} version {found.version}: {'published' if found.new else 'already published'}")
-    return _judged([], as_json=False)
+    _print_judged([], as_json=False, again=False)
+    print(f"report: {write_report()}")
+    attach_report(ROOT)
+    return OK
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    return _judged(arguments.names, as_json=arguments.json)
+    _print_judged(arguments.names, as_json=arguments.json)
+    return OK
 
 
-def _judged(names: list[str], *, as_json: bool) -> int:
+def _print_judged(names: list[str], *, as_json: bool, again: bool = True) -> None:
     from qrestore.tracking.judge import judge
 
-    for found in judge(ROOT, names):
+    for found in judge(ROOT, names, again=again):
         if as_json:
             print(json.dumps({"model": found.model, "version": found.version, **found.verdict.to_json()}))
         else:
             print(f"\n{found.model} version {found.version}: {found.verdict.text}")
-    return OK
 
 
 def _review(arguments: argparse.Namespace) -> int:

@@ -119,17 +119,18 @@ def verdict(
     champion: pd.DataFrame | None = None,
     *,
     against: str | None = None,
-    seconds: tuple[ArrayLike, ArrayLike] | None = None,
+    seconds: tuple[ArrayLike, ArrayLike] | str = "not asked for",
     unmeasured: str | None = None,
 ) -> Verdict:
-    """Compare a challenger with what needs no training, and with the champion.
+    """Compare a challenger with what it must not fall below, and with the champion.
 
     Parameters
     ----------
     challenger, champion : `pictures` of each, of the same items.
-    baseline : name and `pictures` of the strongest free alternative, of some of the items.
+    baseline : name and `pictures` of what it must not fall below, of some of the items.
     against : the champion's version.
-    seconds : of challenger and champion, (n,) each, of the same pictures in one run on one machine.
+    seconds : of challenger and champion, (n,) each, of the same pictures in one run on one machine; or why they
+        were not measured.
     unmeasured : why there is nothing to compare with, although there is a champion.
 
     Raises
@@ -169,7 +170,7 @@ def _above_baseline(challenger: pd.DataFrame, name: str, baseline: pd.DataFrame)
     return Reason(
         "baseline",
         bool(len(common) and errors[0] <= errors[1] and rates[0] >= rates[1]),
-        f"not below {name}, which needs no training: bit error rate {errors[0]:.3g} to {errors[1]:.3g}, "
+        f"not below {name}: bit error rate {errors[0]:.3g} to {errors[1]:.3g}, "
         f"read {rates[0]:.4g} to {rates[1]:.4g} ({len(common)} pictures)",
         {"bit_error_rate": float(errors[0]), "baseline": float(errors[1])},
     )
@@ -200,7 +201,7 @@ def _versions(new: pd.DataFrame, old: pd.DataFrame | None, limits: Limits) -> It
 
 
 def _against(
-    new: pd.DataFrame, old: pd.DataFrame, limits: Limits, seconds: tuple[ArrayLike, ArrayLike] | None
+    new: pd.DataFrame, old: pd.DataFrame, limits: Limits, seconds: tuple[ArrayLike, ArrayLike] | str
 ) -> Iterator[Reason]:
     """Rules of the comparison with a champion."""
     difference = (new["error_rate"] - old["error_rate"]).to_numpy()
@@ -234,8 +235,8 @@ def _against(
     )
     yield from _versions(new, old, limits)
     faster = False
-    if seconds is None:
-        yield Reason("time", False, "restoration time was not measured side by side: judge again where both can run")
+    if isinstance(seconds, str):
+        yield Reason("time", False, f"restoration time was not measured side by side: {seconds}")
     else:
         ratio, fastest, slowest = p95_ratio(*seconds)
         faster = slowest < 1 / limits.restoration_time_ratio

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import mlflow
 import numpy as np
 from mlflow.exceptions import MlflowException
@@ -24,6 +25,9 @@ from qrestore.arrays import Image, check_image, from_uint8, to_uint8
 
 PARAMETERS: dict[str, str | int] = {"symbol_version": 0, "level": "H", "key": ""}
 """`symbol_version`, `level` where they are known (0: not), `key` of a label, hexadecimal."""
+
+_LARGEST_PX = 160
+"""Side of what the QR deblurrer is shown: it knows blur of up to 20 px, and memory grows with the square of the side."""
 
 _USUAL_VERSION = 3
 """Whose thresholds stop the blind deblurrer where the version is not known."""
@@ -43,12 +47,17 @@ def qr_deblurrer(models: Path, restorer: str) -> Answer:
     restore = load_deblurrer(models / f"{DEBLURRER}.safetensors")
 
     def answer(image: Image, given: dict[str, Any]) -> dict[str, Any]:
-        restored = restore(image, given["symbol_version"] or None)
         before = image if image.ndim == 2 else image.mean(2)
-        scores = {"sharpness_before": tenengrad(before), "sharpness": tenengrad(restored)}
+        height, width = before.shape
+        shrunk = min(1.0, _LARGEST_PX / max(before.shape))
+        size = (max(1, round(shrunk * width)), max(1, round(shrunk * height)))
+        small = before if shrunk == 1 else cv2.resize(before, size, interpolation=cv2.INTER_AREA).clip(0, 1)
+        restored = restore(small, given["symbol_version"] or None)
+        scores = {"sharpness_before": tenengrad(small), "sharpness": tenengrad(restored)}
         # The network draws the probability of paper.
         scores["certainty"] = float(np.abs(2 * restored - 1).mean())
-        return {"picture": restored, "text": next(iter(texts_in(restored)), None), "scores": scores}
+        picture = restored if shrunk == 1 else cv2.resize(restored, (width, height), interpolation=cv2.INTER_LINEAR)
+        return {"picture": picture, "text": next(iter(texts_in(restored)), None), "scores": scores}
 
     return answer
 
@@ -135,7 +144,7 @@ class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
             try:
                 image, encoded = _opened(given)
                 answer = self.answer(image, {**PARAMETERS, **(params or {})})
-            except (ValueError, TypeError) as error:
+            except Exception as error:  # whatever a picture does to a model, the caller is told in one line
                 raise MlflowException(f"image {number}: {error}", INVALID_PARAMETER_VALUE) from None
             picture = np.clip(answer["picture"], 0, 1)
             answer["picture"] = _base64(picture) if encoded else np.asarray(picture, np.float64).tolist()

@@ -75,10 +75,12 @@ def encoded(picture: np.ndarray) -> str:
 
 
 def test_files_and_tensors_any_batch_any_size(ask: Ask) -> None:
-    wide = np.full((61, 94, 3), 0.5)
-    status, answer = ask({"dataframe_records": [{"image": encoded(symbol())}, {"image": wide.tolist()}]})
+    wide, large = np.full((61, 94, 3), 0.5), np.kron(symbol(), np.ones((20, 20)))
+    pictures = [encoded(symbol()), wide.tolist(), encoded(large)]
+    status, answer = ask({"dataframe_records": [{"image": picture} for picture in pictures]})
     assert status == 200, answer
-    first, second = answer["predictions"]
+    first, second, third = answer["predictions"]
+    assert Image.open(io.BytesIO(base64.b64decode(third["picture"]))).size == (1600, 1600)
     assert Image.open(io.BytesIO(base64.b64decode(first["picture"]))).size == (80, 80)
     assert np.array(second["picture"]).shape == (61, 94)
     for each in (first, second):

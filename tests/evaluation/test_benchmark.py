@@ -116,7 +116,8 @@ def test_a_row_with_dots_is_measured_by_its_sites(dots, name):
     assert result.message_recovered is True
     assert (result.stray_dots, result.unused_bits) == (0, 0)
     assert (result.data, result.subset, result.item, result.name) == ("dots", "mid-2px", row.item, row.name)
-    unknown = ("recognised", "false_read", "qr_mae", "sharpness", "severity")
+    assert result.false_read is False
+    unknown = ("recognised", "qr_mae", "psnr_db", "sharpness", "severity")
     assert {getattr(result, field) for field in unknown} == {None}
 
 
@@ -154,7 +155,8 @@ def test_dots_where_none_may_be_are_counted_apart(carriers):
 def test_a_message_counts_only_whole_and_by_its_own_key(carriers):
     row = carriers["mid-2px"]
     assert of_dots(row).message_recovered is True
-    assert of_dots(dataclasses.replace(row, message=b"other")).message_recovered is False
+    other = of_dots(dataclasses.replace(row, message=b"other"))
+    assert (other.message_recovered, other.false_read) == (False, True)
     assert of_dots(dataclasses.replace(row, seed=3)).message_recovered is False  # the key of another seed
     scanned = of_dots(dataclasses.replace(row, seed=None))
     assert (scanned.message_recovered, scanned.bit_errors) == (None, 0)

@@ -19,11 +19,11 @@ from qrestore.files import digest, write_json
 from qrestore.pipeline import call
 from qrestore.rehearsal import commit_all
 from qrestore.timing import write_times
-from qrestore.tracking.models import MODELS
+from qrestore.tracking.models import DATA
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 40
-STAGES = [stage for model in MODELS.values() for stage in model.stages]
+STAGES = ("train@qr-deblurrer", *(f"evaluate@{data}" for data in DATA))
 
 
 class Repository:
@@ -46,14 +46,15 @@ class Repository:
         for data in ("dots", "defocus"):
             write_index(root / f"data/synthetic/{data}/test.parquet", [row])
         call(root, "git", "init", "--quiet")
+        (root / ".gitignore").write_text(".mlflow/\n.work/\nreports/\n")
         self.draw(seed=1)
 
-    def draw(self, seed: int) -> None:
-        """Draw the test pictures."""
+    def draw(self, seed: int, *, commit: bool = True) -> None:
+        """Draw the test pictures, and measure."""
         settings = load_section(ROOT / "params.yaml", "synthesis.motion", Motion)
         rows = [motion_row(settings, seed, "test", item, seen=False) for item in range(PICTURES)]
         write_index(self.root / "data/synthetic/motion/test.parquet", rows)
-        self.measure()
+        self.measure(commit=commit)
 
     def weights(self, change: "str") -> None:
         """Take the shipped weights, changed; measure them."""
@@ -74,7 +75,7 @@ class Repository:
         save_file(tensors, path, facts)
         self.measure()
 
-    def measure(self) -> None:
+    def measure(self, *, commit: bool = True) -> None:
         """Measure the deblurrer; write what the stages would, and the lock."""
         index, metrics = self.root / "data/synthetic/motion/test.parquet", self.root / "models/metrics"
         found = [
@@ -98,7 +99,8 @@ class Repository:
             seconds.setdefault(f"{result.subset}.{result.restorer}", []).append(taken)
         write_times(metrics / "timing.json", "motion", seconds, {"qr-deblurrer": weights})
         self._lock()
-        commit_all(self.root, "Measured")
+        if commit:
+            commit_all(self.root, "Measured")
 
     def _lock(self) -> None:
         stages = {}
@@ -107,7 +109,6 @@ class Repository:
             outs = {
                 "train": [f"models/{item}.safetensors"],
                 "evaluate": [f"models/metrics/{item}.parquet"],
-                "calibrate": ["models/thresholds/scales.json"],
             }[name]
             data = f"data/synthetic/{item}"
             deps = [{"path": data, "md5": self._md5(f"{data}/test.parquet")}] if name == "evaluate" else []

@@ -95,6 +95,23 @@ def test_a_killed_training_goes_on_in_its_run(root: Path) -> None:
     assert run.info.status == "FINISHED"
 
 
+def test_a_failed_training_is_not_taken_for_the_shipped_weights(root: Path) -> None:
+    path = history(root)
+    with suppress(RuntimeError), followed(root, "net"):
+        add(path, 10)
+        wait_for(root, [10])
+        add(path, 20, 30)
+        shipped = root / "models/metrics/net-history.csv"
+        shipped.write_bytes(path.read_bytes())  # brought back after the failure, as `run_stage` does
+        (root / "models/net.safetensors").write_bytes(b"shipped")
+        path.unlink()
+        raise RuntimeError("failed")
+    store, (run,) = runs(root)
+    assert run.info.status == "FAILED"
+    assert steps_of(store, run) == [10]
+    assert "weights_sha256" not in run.data.tags
+
+
 def test_what_trains_nothing_leaves_no_run_and_no_store(root: Path) -> None:
     add(history(root), 10)
     time.sleep(0.01)
@@ -112,4 +129,4 @@ def test_a_server_that_is_away_is_told_and_the_training_goes_on(
         path = history(root)
         add(path, 10)
         finish(root, path)
-    assert "no curves of net: MLflow at http://127.0.0.1:9" in caplog.text
+    assert "curves of net: MLflow at http://127.0.0.1:9" in caplog.text

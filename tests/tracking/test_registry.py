@@ -1,5 +1,6 @@
 """The registry as a reviewer meets it: four versions of one model in a real store."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ import pytest
 from mlflow import MlflowClient
 
 from flows import retraining
+from qrestore.pipeline import evidence_digest, git_commit
+from qrestore.rehearsal import commit_all
 from qrestore.tracking import models
 from qrestore.tracking.evidence import kept
 from qrestore.tracking.judge import Judged, judge, recorded
-from qrestore.tracking.publish import Published, publish
-from qrestore.tracking.review import promote, review, rollback, way_back
+from qrestore.tracking.publish import Published, attach_report, publish
+from qrestore.tracking.review import promote, promote_advised, review, rollback, way_back
 from qrestore.tracking.store import RegistryError, alias, client, version_of
 from tests.tracking.conftest import PICTURES, Repository
 
@@ -132,7 +135,7 @@ def test_where_the_parameters_say_so_the_flow_promotes_what_is_advised(
     for _ in range(2):  # the second time it is the champion already
         retraining.verdict.fn()
         assert str(alias(store, NAME, "champion").version) == "1"
-    assert store.get_model_version(NAME, "1").tags["promoted.by"] == "the flow"
+    assert decisions(store, "1")[-1]["by"] == "the flow"
     assert recorded(store.get_model_version(NAME, "1"))["against"] == "3"  # what it was promoted by
     params.write_text(params.read_text().replace("auto: true", "auto: false"))
 
@@ -148,16 +151,32 @@ def runs(store: MlflowClient) -> list[str]:
     return [run.info.run_id for run in store.search_runs(["1"], "tags.kind = 'evidence'")]
 
 
+def decisions(store: MlflowClient, version: str) -> list[dict[str, str]]:
+    tags = store.get_model_version(NAME, version).tags
+    return [json.loads(tags[name]) for name in sorted(tags) if name.startswith("decision.")]
+
+
 def test_promotions_are_on_record_and_taken_back(story: Story, repository: Repository) -> None:
     root, store = repository.root, client(repository.root)
-    drill = store.get_model_version(NAME, "3").tags
-    assert drill["promoted.override"].startswith("a drill")
-    assert (drill["promoted.by"], drill["promoted.why"], drill["promoted.replaced"]) == ("a reviewer", "to see", "1")
+    (drill,) = decisions(store, "3")
+    assert (drill["decision"], drill["by"], drill["why"], drill["replaced"]) == (
+        "promoted",
+        "a reviewer",
+        "to see",
+        "1",
+    )
+    assert drill["override"] == "a drill"
+    assert "the verdict is against version 3" in drill["refusal"]
     assert str(alias(store, NAME, "previous").version) == "3"
     assert str(rollback(root, NAME, "a reviewer", "to see again").version) == "3"
     assert str(alias(store, NAME, "champion").version) == "3"
     assert alias(store, NAME, "previous") is None
-    assert store.get_model_version(NAME, "1").tags["rolled_back.why"] == "to see again"
+    first, again, back = decisions(store, "1")
+    assert (first["by"], again["by"], back["by"]) == ("a reviewer", "the flow", "a reviewer")
+    assert (back["decision"], back["why"], back["replaced_by"]) == ("rolled back", "to see again", "3")
+    with pytest.raises(RegistryError, match="version 1 was rolled back"):
+        promote(root, NAME, "1", "a reviewer", "once more")
+    assert promote_advised(root, (NAME,), "the flow", "the verdict") == []
     with pytest.raises(RegistryError, match="no previous champion"):
         rollback(root, NAME, "a reviewer", "once more")
     with pytest.raises(RegistryError, match="is the champion already"):
@@ -194,8 +213,8 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
     told, won = sorted(said, key=len, reverse=True)
     store = client(repository.root)
     assert str(alias(store, NAME, "champion").version) == won
-    assert f"another promotion, by reviewer of {won}, is under way" in told
-    assert not [each for each in store.search_registered_models() if each.name.endswith(".promotion")]
+    assert f"a promotion of {NAME} is under way already, by reviewer of {won}" in told
+    assert not [each for each in store.search_registered_models() if each.name.endswith(".lease")]
 
 
 def test_a_champion_that_came_meanwhile_is_told(
@@ -210,7 +229,7 @@ def test_a_champion_that_came_meanwhile_is_told(
         store.set_registered_model_alias(NAME, "champion", other)
         yield
 
-    monkeypatch.setattr("qrestore.tracking.review._alone", overtaken)
+    monkeypatch.setattr("qrestore.tracking.review.alone", overtaken)
     with pytest.raises(RegistryError, match=f"version {other} became the champion meanwhile"):
         promote(repository.root, NAME, third, "a reviewer", "mine", override="mine")
     assert str(alias(store, NAME, "champion").version) == other
@@ -267,6 +286,39 @@ def test_a_publication_that_broke_off_is_made_good(
         run.data.tags["evidence_digest"] for run in client(repository.root).search_runs(["1"], "tags.kind = 'evidence'")
     ]
     assert len(digests) == len(set(digests))
+
+
+def test_what_was_published_before_it_was_committed_gets_its_commit(repository: Repository) -> None:
+    notes = repository.root / "models/README.md"
+    notes.write_text(notes.read_text() + "\n")
+    repository.draw(seed=6, commit=False)
+    assert publish(repository.root)[0].new
+    (dirty,) = way_back(repository.root, NAME, "challenger")[:1]
+    assert "made in a work tree that differed" in dirty
+    commit_all(repository.root, "Made")
+    assert not publish(repository.root)[0].new
+    assert f"git checkout {git_commit(repository.root)}" in way_back(repository.root, NAME, "challenger")
+
+
+def test_a_report_is_attached_to_its_own_evidence_alone(repository: Repository) -> None:
+    page = repository.root / "reports/report.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("about something else")
+    with pytest.raises(RegistryError, match="is about other evidence"):
+        attach_report(repository.root)
+    page.write_text(evidence_digest(repository.root))
+    attach_report(repository.root)
+    store = client(repository.root)
+    run_id = str(store.get_model_version_by_alias(NAME, "challenger").run_id)
+    assert [each.path for each in store.list_artifacts(run_id, "reports")] == ["reports/report.html"]
+
+
+def test_a_password_is_not_told(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://anna:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RegistryError, match="MLflow at http://127.0.0.1:9") as told:
+        review(repository.root, NAME)
+    assert "secret" not in str(told.value)
 
 
 def test_times_of_other_weights_are_refused(repository: Repository) -> None:

@@ -42,10 +42,10 @@ class Result:
 
     `recognised` : the right text was read; of `before`, where the data set says so, by a plain reader when it was
     drawn. `route` : the way that a restorer took. `false_read` : another text was read, none the right
-    one. `bit_errors` : modules wrong out of `bits`; under a dot reader, used sites ([dots] eq. 7), of
-    which `misses` are dots not seen and `false_dots` dots that are none. `stray_dots` : dots seen on
-    the `unused_bits` sites that carry none, never counted as errors. `message_recovered` : the hidden
-    message came back whole. `sharpness` : Tenengrad of the restored image. `severity` : blur in
+    one, or another message. `bit_errors` : modules wrong out of `bits`; under a dot reader, used sites
+    ([dots] eq. 7), of which `misses` are dots not seen and `false_dots` dots that are none. `stray_dots` :
+    dots seen on the `unused_bits` sites that carry none, never counted as errors. `message_recovered` :
+    the hidden message came back whole. `sharpness` : Tenengrad of the restored image. `severity` : blur in
     modules, the radius or half the path length. `profile` : of the optics, by name. `printer`, `device` :
     of a scan, where its truth table says. `psnr_db`, `qr_mae` : against the ideal picture.
     """
@@ -204,16 +204,17 @@ def _dots_result(row: Row, head: dict[str, Any], soft: Soft) -> Result:
     seen = soft > 0
     found = recover(soft, synthetic_key(row), row.text, row.symbol_version or 0) if row.seed is not None else None
     misses, false_dots = int((dots & ~seen & used).sum()), int((seen & ~dots & used).sum())
-    allowed = sites(row.symbol_version or 0)
+    allowed, known = sites(row.symbol_version or 0), row.seed is not None
     return Result(
         **head,
+        false_read=found is not None and found.message.data != row.message if known else None,
         bit_errors=misses + false_dots,
         bits=int(used.sum()),
         misses=misses,
         false_dots=false_dots,
         stray_dots=int((seen & allowed & ~used).sum()),
         unused_bits=int((allowed & ~used).sum()),
-        message_recovered=None if row.seed is None else found is not None and found.message.data == row.message,
+        message_recovered=found is not None and found.message.data == row.message if known else None,
     )
 
 

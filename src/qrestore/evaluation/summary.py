@@ -47,8 +47,8 @@ def totals(results: Iterable[Result], column: Callable[[Result], str | None] = l
     `bit_error_rate` is per image wrong modules / all modules, or under a dot reader wrong dots / used
     sites, over images with a known truth: mean with bootstrap interval over texts, median, p95, worst.
     Fewer than ten texts give no interval: they say nothing of others. `false_reads` counts images
-    with a wrong text and no right one; `misses`, `false_dots` and `stray_dots` (of `unused_bits`) are
-    sums over images; `qr_mae` and `psnr_db` are means over images with a known truth.
+    with a wrong text and no right one, or a wrong message; `misses`, `false_dots` and `stray_dots` (of
+    `unused_bits`) are sums over images; `qr_mae` and `psnr_db` are means over images with a known truth.
 
     Of a data set drawn until enough captures were unread, `before` covers every capture and the
     restorers those that were unread.
@@ -81,7 +81,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
         right = [bool(flag) for flag in flags if flag is not None]
         if len(right) == len(results):
             figures[metric] = _rate(right, groups)
-    if "recognition_rate" in figures:
+    if "recognition_rate" in figures or "message_recovered" in figures:
         figures["false_reads"] = sum(bool(result.false_read) for result in results)
     known = [result for result in results if result.bit_errors is not None and result.bits]
     if known:

@@ -8,14 +8,14 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Metric
-from mlflow.exceptions import MlflowException
 
-from qrestore.tracking.store import RegistryError, client, experiment
+from qrestore.tracking.store import RegistryError, asks_store, client, experiment
 
 CHECKPOINTS = Path(".work/checkpoints")
 _EVERY_S = 1.0
@@ -33,6 +33,9 @@ def followed(root: Path, model: str) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except BaseException:
+        curve.failed = True
+        raise
     finally:
         stop.set()
         thread.join(timeout=60)
@@ -44,17 +47,23 @@ class _Curve:
     def __init__(self, root: Path, model: str) -> None:
         self.root, self.model, self.began = root, model, time.time()
         self.run_id: str | None = None
-        self.step = -1.0
+        self.step, self.failed, self.told = -1.0, False, False
 
     def follow(self, stop: threading.Event) -> None:
         """Poll until told to stop, then tell the rest and close the run."""
+        while not stop.wait(_EVERY_S):
+            for path in (self.root / CHECKPOINTS).glob("*/history.csv"):
+                self._try(self._tell, path, path.parent.name)
+        self._try(self._end)
+
+    def _try(self, step: Callable[..., None], *given: Any) -> None:
+        """Whatever fails is said once, and tried again at the next turn."""
         try:
-            while not stop.wait(_EVERY_S):
-                for path in (self.root / CHECKPOINTS).glob("*/history.csv"):
-                    self._tell(path, path.parent.name)
-            self._end()
-        except (MlflowException, RegistryError, OSError) as error:
-            logging.getLogger(__name__).warning("no curves of %s: %s", self.model, str(error).splitlines()[0])
+            asks_store(step)(*given)
+        except (RegistryError, OSError) as error:
+            if not self.told:
+                logging.getLogger(__name__).warning("curves of %s: %s", self.model, error)
+            self.told = True
 
     def _tell(self, path: Path, checkpoint: str | None = None) -> None:
         try:
@@ -91,12 +100,13 @@ class _Curve:
         return str(store.create_run(experiment(store), tags=tags, run_name=f"train {self.model}").info.run_id)
 
     def _end(self) -> None:
-        self._tell(self.root / f"models/metrics/{self.model}-history.csv")
-        if self.run_id is None:
+        weights = self.root / f"models/{self.model}.safetensors"
+        if self.failed:  # the files are the shipped ones, brought back
+            if self.run_id is not None:
+                client(self.root).set_terminated(self.run_id, "FAILED")
             return
-        store, weights = client(self.root), self.root / f"models/{self.model}.safetensors"
-        whole = weights.exists() and weights.stat().st_mtime >= self.began
-        if whole:
-            digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-            store.set_tag(self.run_id, "weights_sha256", digest)
-        store.set_terminated(self.run_id, "FINISHED" if whole else "FAILED")
+        self._tell(self.root / f"models/metrics/{self.model}-history.csv")
+        if self.run_id is not None:
+            store = client(self.root)
+            store.set_tag(self.run_id, "weights_sha256", hashlib.sha256(weights.read_bytes()).hexdigest())
+            store.set_terminated(self.run_id, "FINISHED")

@@ -20,7 +20,7 @@ from qrestore.pipeline import dataset_digest, evidence_digest, git_commit
 from qrestore.tracking.models import DATA
 
 UNPUBLISHED = Path(".work/unpublished")
-_KEPT = ("models", "data/reports", "reports", "src/qrestore", "params.yaml", "requirements.lock", "dvc.lock")
+_KEPT = ("models", "data/reports", "src/qrestore", "params.yaml", "requirements.lock", "dvc.lock")
 _FACTS, _EXAMPLES = "evidence.json", "examples"
 
 
@@ -93,18 +93,22 @@ def keep(evidence: Evidence) -> Path:
         elif source.exists():
             shutil.copy2(source, part / name)
     for data in DATA:
-        (part / _EXAMPLES).mkdir(exist_ok=True)
-        (part / _EXAMPLES / data).write_bytes(example(evidence.root, data))
+        if file := example(evidence.root, data):
+            (part / _EXAMPLES).mkdir(exist_ok=True)
+            (part / _EXAMPLES / data).write_bytes(file)
     (part / _FACTS).write_text(json.dumps(evidence.tags), encoding="utf-8")
     part.rename(target)
     return target
 
 
-def example(root: Path, data: str) -> bytes:
-    """File of the first test picture of a data set; one that is cut to its symbol gets a margin."""
-    if (root / _EXAMPLES).exists():
+def example(root: Path, data: str) -> bytes | None:
+    """File of the first test picture of a data set, with a margin where it is cut to its symbol; None without data."""
+    if (root / _EXAMPLES / data).exists():
         return (root / _EXAMPLES / data).read_bytes()
-    with pq.ParquetFile(root / f"data/synthetic/{data}/test.parquet") as table:
+    index = root / f"data/synthetic/{data}/test.parquet"
+    if not index.exists():
+        return None
+    with pq.ParquetFile(index) as table:
         capture: bytes = next(table.iter_batches(1, columns=["capture"]))["capture"][0].as_py()
     picture = Image.open(io.BytesIO(capture)).convert("RGB")
     if data == "dots":

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,27 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
-from qrestore.config import check_sections, load_section
+from qrestore.config import ConfigError, check_sections, load_section
 from qrestore.pipeline import environment
 from qrestore.promotion import Limits, Promotion, Verdict, pictures, verdict
-from qrestore.tracking.models import MODELS, Registered, known, test_digest
-from qrestore.tracking.store import CHALLENGER, CHAMPION, RegistryError, alias, card_of, client, describe
+from qrestore.tracking.models import MODELS, Registered, known, own_results, test_digest
+from qrestore.tracking.store import CHALLENGER, CHAMPION, RegistryError, alias, asks_store, card_of, client, describe
 
+_PRIVATE = ("AWS_", "AZURE_", "GOOGLE_", "MLFLOW_", "PREFECT_")
+"""What a version's code is not told of its surroundings."""
 TIMED = 24
 """Pictures that both are timed on, evenly spaced over those that they are judged on."""
 
 
 def settings(root: Path) -> Promotion:
-    """Read section `promotion` of the parameters; raises ConfigError, also where a model has no limits."""
+    """Read section `promotion` of the parameters; raises ConfigError, also where it has other models than these."""
     check_sections(root / "params.yaml")
     found = load_section(root / "params.yaml", "promotion", Promotion)
-    for name in MODELS:
-        load_section(root / "params.yaml", f"promotion.models.{name}", Limits)
+    if different := found.models.keys() ^ MODELS.keys():
+        raise ConfigError(f"params.yaml: promotion.models: limits for {', '.join(MODELS)}, no others: {different}")
     return found
 
 
@@ -46,6 +50,7 @@ class Judged:
     is_champion: bool = False
 
 
+@asks_store
 def judge(root: Path, names: Sequence[str] = (), *, again: bool = True) -> list[Judged]:
     """Judge challengers (of all models, where none is named), and write the verdict to their tags and descriptions.
 
@@ -77,8 +82,8 @@ def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits, 
         if told is not None:  # what it was promoted by stays on record
             return Judged(model.name, str(challenger.version), Verdict.of(told), is_champion=True)
         champion = None
-    rival = None if champion is None else str(champion.version)
-    if not again and told and told["against"] == rival and challenger.tags.get("limits") == bounds:
+    against = None if champion is None else str(champion.version)
+    if told and not again and told["against"] == against and challenger.tags.get("limits") == bounds and _whole(told):
         return Judged(model.name, str(challenger.version), Verdict.of(told))
     with tempfile.TemporaryDirectory() as folder:
         found = _compared(root, Path(folder), model, limits, challenger, champion)
@@ -86,6 +91,11 @@ def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits, 
         store.set_model_version_tag(model.name, challenger.version, name, value)
     describe(store, model.name, challenger.version, card_of(challenger), found.text)
     return Judged(model.name, str(challenger.version), found)
+
+
+def _whole(told: dict[str, Any]) -> bool:
+    """Whether a verdict lacks nothing that another try could bring."""
+    return all(reason["numbers"] for reason in told["reasons"] if reason["rule"] in ("champion", "time"))
 
 
 def _compared(
@@ -96,38 +106,39 @@ def _compared(
     challenger: ModelVersion,
     champion: ModelVersion | None,
 ) -> Verdict:
-    results = _results(model, challenger)
+    results = _results(model, challenger, folder / "new results")
     new = pictures(results, challenger.tags["route"])
     baseline = model.baseline, pictures(results, model.baseline)
     if champion is None:
         return verdict(new, baseline, limits)
     index = (root / f"data/synthetic/{model.data}/test.parquet").resolve()
     current = index.exists() and test_digest(root, model.data) == challenger.tags["test_digest"]
-    rivals = [(each, _fetched(each, folder / str(each.version))) for each in (challenger, champion)]
-    old, seconds, items = None, None, list(new.index)
-    if champion.tags["test_digest"] == challenger.tags["test_digest"]:
-        old = pictures(_results(model, champion), champion.tags["route"])
-    against = str(champion.version)
+    compare = partial(verdict, new, baseline, limits, against=str(champion.version))
     try:
+        old = None
+        if champion.tags["test_digest"] == challenger.tags["test_digest"]:
+            old = pictures(_results(model, champion, folder / "old results"), champion.tags["route"])
+        if not current and (old is None or not old.index.equals(new.index)):
+            return compare(unmeasured="its test pictures were others, and the challenger's are not in this work tree")
+        rivals = [(each, _fetched(each, folder / str(each.version))) for each in (challenger, champion)]
         if old is None or not old.index.equals(new.index):  # other pictures since: measured again, by its own code
-            if not current:
-                raise RegistryError(
-                    "its test pictures were others, and those of the challenger are not in this work tree"
-                )
-            old = pictures(_rerun(index, *rivals[1], items, folder, os.cpu_count() or 1), champion.tags["route"])
-        if current:
-            seconds = _timed(index, rivals, items, folder)
+            again = _rerun(index, *rivals[1], list(new.index), folder, os.cpu_count() or 1)
+            old = pictures(again, champion.tags["route"])
+    except (RegistryError, MlflowException, OSError) as error:
+        return compare(unmeasured=str(error))
+    try:
+        seconds = _timed(index, rivals, list(new.index), folder) if current else "the test pictures are not here"
     except RegistryError as error:
-        if old is None or not old.index.equals(new.index):
-            return verdict(new, baseline, limits, against=against, unmeasured=str(error))
-    return verdict(new, baseline, limits, old, against=against, seconds=seconds)
+        seconds = str(error)
+    return compare(champion=old, seconds=seconds)
 
 
-def _results(model: Registered, version: ModelVersion) -> pd.DataFrame:
+def _results(model: Registered, version: ModelVersion, folder: Path) -> pd.DataFrame:
     """Rows that a version was published with, of the pictures it is judged on."""
+    folder.mkdir()
     table = f"models/metrics/{model.data}.parquet"
-    results = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=table))
-    return results[results["subset"].isin(model.subsets)] if model.subsets else results
+    path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=table, dst_path=str(folder))
+    return own_results(pd.read_parquet(path), model)
 
 
 def _fetched(version: ModelVersion, folder: Path) -> Path:
@@ -157,7 +168,8 @@ def _rerun(
     asked.write_text(json.dumps([int(item) for item in items]))
     command = [sys.executable, "-m", "qrestore.evaluation.rerun", str(index), version.tags["route"]]
     command += [str(fetched / "artifacts/models"), str(asked), str(out), "--workers", str(workers)]
-    env = {**environment(), "PYTHONPATH": str(fetched / "code"), "OPENBLAS_NUM_THREADS": "1"}
+    ours = {name: value for name, value in environment().items() if not name.startswith(_PRIVATE)}
+    env = {**ours, "PYTHONPATH": str(fetched / "code"), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no output")

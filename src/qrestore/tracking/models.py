@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from qrestore.pipeline import read_lock
 from qrestore.tracking.store import RegistryError
 
@@ -14,13 +16,12 @@ from qrestore.tracking.store import RegistryError
 class Registered:
     """A registered model.
 
-    `stages` : whose outputs are its evidence. `data`, `subsets` : the test pictures that it is judged on (all, where
-    none is named). `baseline` : the strongest free alternative among the restorers. `files` : below `models/`.
+    `data`, `subsets` : the test pictures that it is judged on (all, where none is named). `baseline` : the
+    restorer that it must not fall below. `files` : below `models/`.
     """
 
     name: str
     description: str
-    stages: tuple[str, ...]
     data: str
     subsets: tuple[str, ...]
     baseline: str
@@ -34,7 +35,6 @@ def _dots_reader(size: int) -> Registered:
     return Registered(
         name=f"dots-reader-{size}px",
         description=f"Reads printed dots of {size} px, 20 to 30 micrometres ([dots], both routes).",
-        stages=(f"train@lmmse-{size}px", *(f"train@{route}" for route in routes), "evaluate@dots"),
         data="dots",
         subsets=("hard-2px", "one-2px", "partial-2px", "mid-2px") if size == 2 else ("one-1px",),
         baseline="lmmse",
@@ -51,7 +51,6 @@ MODELS = {
         Registered(
             name="qr-deblurrer",
             description="Restores motion-blurred QR symbols ([cgan]).",
-            stages=("train@qr-deblurrer", "evaluate@motion"),
             data="motion",
             subsets=("unseen",),
             baseline="likeliest",
@@ -61,7 +60,6 @@ MODELS = {
         Registered(
             name="blind-deblurrer",
             description="Deblurs QR symbols blindly; its parameters are the calibrated thresholds ([fast-deblur]).",
-            stages=("calibrate", "evaluate@defocus"),
             data="defocus",
             subsets=(),
             baseline="before",
@@ -102,11 +100,20 @@ def speaks_for(key: str, model: Registered) -> bool:
     return data == model.data and named and (data != "dots" or subset in model.subsets)
 
 
+def own_results(results: pd.DataFrame, model: Registered) -> pd.DataFrame:
+    """Rows of the test pictures that a model is judged on, under itself and its reference."""
+    named = results["restorer"].isin((*model.restorers, model.baseline))
+    return results[named & (results["subset"].isin(model.subsets) | (not model.subsets))]
+
+
 def model_digest(root: Path, model: Registered) -> str:
-    """SHA-256 over the output hashes of its stages in `dvc.lock`."""
-    stages = read_lock(root)["stages"]
-    outputs = {name: {out["path"]: out["md5"] for out in stages[name]["outs"]} for name in model.stages}
-    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
+    """SHA-256 over its files and its rows: what else has changed makes no new version."""
+    sha = hashlib.sha256()
+    for name in model.files:
+        sha.update((root / "models" / name).read_bytes())
+    rows = own_results(pd.read_parquet(root / f"models/metrics/{model.data}.parquet"), model)
+    sha.update(rows.sort_values(["restorer", "item"]).to_csv(index=False).encode())
+    return sha.hexdigest()
 
 
 def test_digest(root: Path, data: str) -> str:

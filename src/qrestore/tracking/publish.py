@@ -22,9 +22,18 @@ from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
 from qrestore.tracking.evidence import Evidence, evidence_of, example, keep, kept
 from qrestore.tracking.models import DATA, MODELS, Registered, model_digest, restorer_of, speaks_for, test_digest
-from qrestore.tracking.store import CHALLENGER, EXPERIMENT, RegistryError, client, describe, experiment
+from qrestore.tracking.store import (
+    CHALLENGER,
+    EXPERIMENT,
+    RegistryError,
+    alone,
+    asks_store,
+    client,
+    describe,
+    experiment,
+)
 
-_LOGGED = ("models/metrics", "models/thresholds", "data/reports", "reports")
+_LOGGED = ("models/metrics", "models/thresholds", "data/reports")
 _COMPLETE = "complete"
 
 
@@ -57,28 +66,50 @@ def publish(root: Path) -> list[Published]:
     _check_times(evidence)
     try:
         for waiting in kept(root):
-            _publish(root, waiting)
+            if waiting.evidence_digest != evidence.evidence_digest:
+                _publish(root, waiting)
             shutil.rmtree(waiting.root)
         return _publish(root, evidence)
-    except (MlflowException, RegistryError) as error:
-        aside, reason = keep(evidence).relative_to(root), str(error).splitlines()[0][:300]
-        raise RegistryError(f"{reason}; the evidence is kept in {aside}: `qrestore publish` later") from None
+    except (RegistryError, OSError) as error:
+        aside = keep(evidence).relative_to(root)
+        raise RegistryError(f"{error}; the evidence is kept in {aside}: `qrestore publish` later") from None
 
 
+@asks_store
+def attach_report(root: Path) -> None:
+    """Put the report beside the evidence that it is about; raises RegistryError where it is about another."""
+    evidence, page, store = evidence_of(root), root / "reports/report.html", client(root)
+    if evidence.evidence_digest not in page.read_text(encoding="utf-8"):
+        raise RegistryError(f"{page} is about other evidence: `qrestore report` writes it again")
+    for run in _evidence_runs(store, evidence):
+        store.log_artifact(run.info.run_id, str(page), "reports")
+
+
+@asks_store
 def _publish(root: Path, evidence: Evidence) -> list[Published]:
     store = client(root)
-    digests = {name: model_digest(evidence.root, model) for name, model in MODELS.items()}
-    versions = {name: _version_of(store, name, digest) for name, digest in digests.items()}
-    run = _evidence_run(store, evidence, [MODELS[name] for name, version in versions.items() if version is None])
-    published = []
-    for name, model in MODELS.items():
-        version = versions[name] or _register(store, evidence, run, model, digests[name])
-        # Done each time: whatever broke off an earlier publication is made good.
-        if not version.description:
-            describe(store, name, version.version, _card(evidence, model))
-        store.set_registered_model_alias(name, CHALLENGER, version.version)
-        published.append(Published(name, str(version.version), str(version.run_id), versions[name] is None))
+    with alone(store, "a publication", evidence.evidence_digest[:12]):
+        digests = {name: model_digest(evidence.root, model) for name, model in MODELS.items()}
+        versions = {name: _version_of(store, name, digest) for name, digest in digests.items()}
+        run = _evidence_run(store, evidence, [MODELS[name] for name, version in versions.items() if version is None])
+        published = []
+        for name, model in MODELS.items():
+            version = versions[name] or _register(store, evidence, run, model, digests[name])
+            # Done each time: whatever broke off an earlier publication is made good.
+            if not version.description:
+                describe(store, name, version.version, _card(evidence, model))
+            _name_commit(store, version, evidence)
+            store.set_registered_model_alias(name, CHALLENGER, version.version)
+            published.append(Published(name, str(version.version), str(version.run_id), versions[name] is None))
     return published
+
+
+def _name_commit(store: MlflowClient, version: ModelVersion, evidence: Evidence) -> None:
+    """Write down the commit of what was published before it was committed."""
+    same = all(version.tags[name] == evidence.tags[name] for name in ("evidence_digest", "params_digest"))
+    if same and version.tags["git_commit"].endswith("-dirty") and not evidence.git_commit.endswith("-dirty"):
+        store.set_model_version_tag(version.name, version.version, "git_commit", evidence.git_commit)
+        store.set_tag(str(version.run_id), "git_commit", evidence.git_commit)
 
 
 def _version_of(store: MlflowClient, name: str, digest: str) -> ModelVersion | None:
@@ -86,10 +117,14 @@ def _version_of(store: MlflowClient, name: str, digest: str) -> ModelVersion | N
     return found[0] if found else None
 
 
+def _evidence_runs(store: MlflowClient, evidence: Evidence) -> list[Run]:
+    where = f"tags.kind = 'evidence' and tags.evidence_digest = '{evidence.evidence_digest}'"
+    return list(store.search_runs([experiment(store)], where))
+
+
 def _evidence_run(store: MlflowClient, evidence: Evidence, new: Sequence[Registered]) -> Run:
     """Find the run of this evidence, or log it; one that broke off is thrown away. It holds the models that are new."""
-    where = f"tags.kind = 'evidence' and tags.evidence_digest = '{evidence.evidence_digest}'"
-    for run in store.search_runs([experiment(store)], where):
+    for run in _evidence_runs(store, evidence):
         if run.data.tags.get(_COMPLETE) == "yes":
             missing = [model for model in new if _id_tag(model) not in run.data.tags]
             if missing:  # somebody deleted a version
@@ -104,6 +139,7 @@ def _evidence_run(store: MlflowClient, evidence: Evidence, new: Sequence[Registe
         for name in _LOGGED:
             if (evidence.root / name).is_dir():
                 mlflow.log_artifacts(str(evidence.root / name), name)
+        mlflow.log_artifact(str(evidence.root / "models/README.md"), "models")
         for data in DATA:
             mlflow.log_input(_dataset(evidence, data), "test")
         _log_models(evidence, new)
@@ -179,9 +215,10 @@ def _requirements(root: Path) -> list[str]:
     return [line for line in lines if line.split("==")[0] in needed]
 
 
-def _example(root: Path, data: str) -> pd.DataFrame:
-    """The first test picture, as one asks for it."""
-    return pd.DataFrame({"image": [base64.b64encode(example(root, data)).decode()]})
+def _example(root: Path, data: str) -> pd.DataFrame | None:
+    """The first test picture, as one asks for it; None where the pictures are not at hand."""
+    file = example(root, data)
+    return None if file is None else pd.DataFrame({"image": [base64.b64encode(file).decode()]})
 
 
 def _dataset(evidence: Evidence, data: str) -> MetaDataset:

@@ -1,20 +1,35 @@
 """The store: `MLFLOW_TRACKING_URI` if that is set, else a SQLite file under the repository, which needs no server."""
 
+import functools
 import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 EXPERIMENT = "qrestore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 STORE = Path(".mlflow")
 
+_LEASE_S = 900
+_CARD = "\n\n---\n\n"
+_LONGEST, _LONGEST_CARD = 5000, 3000
+"""Characters that every kind of store keeps of a description, and what the card may take of them."""
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
 
 class RegistryError(RuntimeError):
-    """The registry does not hold what was asked of it, or refuses; the message says what to do."""
+    """The registry is away, does not hold what was asked of it, or refuses; the message says what to do."""
 
 
 def store_uri(root: Path) -> str:
@@ -27,19 +42,35 @@ def is_there(root: Path) -> bool:
     return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (root / STORE / "mlflow.db").exists()
 
 
+def asks_store(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """Let a function raise RegistryError for whatever goes wrong between it and the store; no password is in it."""
+
+    @functools.wraps(function)
+    def asking(*given: Asked.args, **named: Asked.kwargs) -> Answer:
+        try:
+            return function(*given, **named)
+        except (MlflowException, RequestException) as error:
+            raise RegistryError(_told(error)) from None
+
+    return asking
+
+
+def _told(error: Exception) -> str:
+    first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    where = os.environ.get("MLFLOW_TRACKING_URI", "here")
+    return re.sub(r"//[^/@\s]+@", "//", f"MLflow at {where}: {first}")
+
+
 def client(root: Path) -> MlflowClient:
-    """Client of the store; creates it, and our experiment in it, if it is missing; RegistryError where it is away."""
+    """Client of the store; creates it, and our experiment in it, if it is missing."""
     uri = store_uri(root)
     if uri.startswith("sqlite:"):
         (root / STORE).mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     found = MlflowClient(uri)
-    try:
-        if found.get_experiment_by_name(EXPERIMENT) is None:
-            artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
-            found.create_experiment(EXPERIMENT, artifacts)
-    except MlflowException as error:
-        raise RegistryError(f"MLflow at {uri}: {str(error).splitlines()[0][:200]}") from None
+    if found.get_experiment_by_name(EXPERIMENT) is None:
+        artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
+        found.create_experiment(EXPERIMENT, artifacts)
     return found
 
 
@@ -70,16 +101,10 @@ def version_of(store: MlflowClient, name: str, which: str) -> ModelVersion:
         raise RegistryError(f"{name}: no version or alias {which!r} in the registry; `qrestore review` lists") from None
 
 
-_CARD = "\n\n---\n\n"
-_LONGEST = 5000
-"""Characters that every kind of store keeps of a description."""
-_LONGEST_CARD = 3000
-"""Of them, so that the verdict has the rest."""
-
-
 def describe(store: MlflowClient, name: str, version: str, card: str, verdict: str = "") -> None:
-    """Write a version's description: the verdict on it, once there is one, then its card."""
-    card = card[:_LONGEST_CARD]
+    """Write a version's description: the verdict on it, once there is one, then its card, cut where it is too long."""
+    if len(card) > _LONGEST_CARD:
+        card = card[: _LONGEST_CARD - 60].rstrip() + "\n\n(cut; whole: artifact models/README.md of the run)"
     text = f"{verdict}{_CARD}{card}" if verdict else card
     store.update_model_version(name, version, text[:_LONGEST])
 
@@ -87,3 +112,34 @@ def describe(store: MlflowClient, name: str, version: str, card: str, verdict: s
 def card_of(version: ModelVersion) -> str:
     """Card in a version's description."""
     return str(version.description or "").rsplit(_CARD, 1)[-1]
+
+
+@contextmanager
+def alone(store: MlflowClient, what: str, by: str) -> Iterator[None]:
+    """Hold the one place that there is for something: a registered model of that name, which a store makes once.
+
+    The registry has no compare-and-set; a unique name is what every kind of store guards.
+
+    Raises
+    ------
+    RegistryError
+        Somebody else holds it. Whoever was killed holding it does so no longer than a quarter of an hour.
+    """
+    lease = f"{what}.lease"
+    try:
+        mine = store.create_registered_model(lease, {"by": by}, "Held while somebody changes the registry.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        with suppress(MlflowException):  # released meanwhile
+            held = store.get_registered_model(lease)
+            by, since = held.tags.get("by", "nobody"), datetime.now(UTC).timestamp() - held.creation_timestamp / 1000
+            if since > _LEASE_S:
+                store.delete_registered_model(lease)
+        raise RegistryError(f"{what} is under way already, by {by}: try again when it is done") from None
+    try:
+        yield
+    finally:
+        with suppress(MlflowException):
+            if store.get_registered_model(lease).creation_timestamp == mine.creation_timestamp:
+                store.delete_registered_model(lease)
