@@ -27,7 +27,7 @@ PARAMETERS: dict[str, str | int] = {"symbol_version": 0, "level": "H", "key": ""
 """`symbol_version`, `level` where they are known (0: not), `key` of a label, hexadecimal."""
 
 _LARGEST_PX = 160
-"""Side of what the QR deblurrer is shown: it knows blur of up to 20 px, and memory grows with the square of the side."""
+"""Side of what the QR deblurrer is shown: it knows blur of up to 20 px, and memory grows with its square."""
 
 _USUAL_VERSION = 3
 """Whose thresholds stop the blind deblurrer where the version is not known."""

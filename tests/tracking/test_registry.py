@@ -159,13 +159,8 @@ def decisions(store: MlflowClient, version: str) -> list[dict[str, str]]:
 def test_promotions_are_on_record_and_taken_back(story: Story, repository: Repository) -> None:
     root, store = repository.root, client(repository.root)
     (drill,) = decisions(store, "3")
-    assert (drill["decision"], drill["by"], drill["why"], drill["replaced"]) == (
-        "promoted",
-        "a reviewer",
-        "to see",
-        "1",
-    )
-    assert drill["override"] == "a drill"
+    said = {"decision": "promoted", "by": "a reviewer", "why": "to see", "replaced": "1", "override": "a drill"}
+    assert said.items() <= drill.items()
     assert "the verdict is against version 3" in drill["refusal"]
     assert str(alias(store, NAME, "previous").version) == "3"
     assert str(rollback(root, NAME, "a reviewer", "to see again").version) == "3"
@@ -316,7 +311,7 @@ def test_a_report_is_attached_to_its_own_evidence_alone(repository: Repository) 
 def test_a_password_is_not_told(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://anna:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(RegistryError, match="MLflow at http://127.0.0.1:9") as told:
+    with pytest.raises(RegistryError, match=r"MLflow at http://127\.0\.0\.1:9") as told:
         review(repository.root, NAME)
     assert "secret" not in str(told.value)
 

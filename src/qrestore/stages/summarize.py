@@ -39,15 +39,24 @@ def main() -> None:
 
 
 def _curves() -> dict[str, list[curves.Line]]:
-    """The report's curves, as DVC plots them."""
+    """The report's curves, as DVC plots them: a panel (`panel`) and a colour (`line`) for every point."""
     results = {data: read_results(METRICS / f"{data}.parquet") for data in ("defocus", "motion", "dots")}
+    moved = curves.recognition_by_blur(results["motion"], ("before", "likeliest", "cgan"))
+    blurred = curves.recognition_by_blur(results["defocus"], ("before", "tenengrad", "blind", "deblur"))
+    captured = curves.sharpness_and_reading(results["defocus"], read_json(THRESHOLDS))
+    errors = curves.bit_error_histogram(results["dots"], ("lmmse", "direct", "carrier"))
+    control = curves.scale_control(read_json(MODELS / SCALES))
     return {
-        "motion-blur": curves.recognition_by_blur(results["motion"], ("before", "likeliest", "cgan")),
-        "defocus-blur": curves.recognition_by_blur(results["defocus"], ("before", "tenengrad", "blind", "deblur")),
-        "sharpness": curves.sharpness_and_reading(results["defocus"], read_json(THRESHOLDS)),
-        "bit-errors": curves.bit_error_histogram(results["dots"], ("lmmse", "direct", "carrier")),
-        "scale-control": curves.scale_control(read_json(MODELS / SCALES)),
+        "motion-blur": _plotted(moved, "{restorer}", "v{symbol_version}"),
+        "defocus-blur": _plotted(blurred, "{restorer}", "v{symbol_version}"),
+        "sharpness": _plotted(captured, "v{symbol_version}", "threshold {threshold}"),
+        "bit-errors": _plotted(errors, "{dot_side_px} px", "{reader}"),
+        "scale-control": _plotted(control, "level {level}", "v{symbol_version}"),
     }
+
+
+def _plotted(lines: list[curves.Line], panel: str, line: str) -> list[curves.Line]:
+    return [{"panel": panel.format(**each), "line": line.format(**each), **each} for each in lines]
 
 
 def cards(flat: dict[str, float | None], deblurrer: dict[str, Any], thresholds: dict[str, Any]) -> str:
