@@ -70,7 +70,11 @@ def write_report(root: Path, evidence_digest: str, git_commit: str, reviews: Seq
         "headline": _headline(summary, reviews),
         "reviews": reviews,
         "summary": _table(summary, timing["seconds"]),
-        "broken_down": [line for data in results for line in _broken_down(read_json(metrics / f"{data}.json"))],
+        "broken_down": [
+            line
+            for data in results
+            for line in _broken_down(read_json(metrics / f"{data}.json"), timing.get("by", {}).get(data, {}))
+        ],
         "timing": timing,
         "models": [read_json(path) for path in sorted(models.glob("*.json"))],
         "thresholds": read_json(models / "thresholds/tenengrad.json"),
@@ -115,10 +119,14 @@ def _table(summary: Summary, seconds: dict[str, float]) -> list[dict[str, Any]]:
     return [line for line in lines.values() if line.get("images")]
 
 
-def _broken_down(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _broken_down(figures: dict[str, Any], times: dict[str, Any]) -> list[dict[str, Any]]:
     """One line a data set, column, value and restorer."""
+    data = figures["data"]
     return [
-        {"data": figures["data"], "column": column, "value": value, "restorer": name, **found}
+        {
+            **{"data": data, "column": column, "value": value, "restorer": name, **found},
+            "seconds": times.get(column, {}).get(value, {}).get(name, [None, None]),
+        }
         for column, values in figures.get("by", {}).items()
         for value, restorers in values.items()
         for name, found in restorers.items()

@@ -21,7 +21,7 @@ from qrestore.dots.carrier import DOT_SIDES
 from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import DEBLURRER, SLOW
-from qrestore.evaluation.summary import breakdown, totals
+from qrestore.evaluation.summary import COLUMNS, breakdown, totals
 from qrestore.files import digest, read_json, write_json
 from qrestore.restoration.sharpness import DEFINITION
 from qrestore.stages import METRICS, MODELS, PARAMS, SCANNED, SYNTHETIC, THRESHOLDS, run
@@ -63,6 +63,7 @@ def main(data: DataName) -> None:
     jobs = list(tasks(rows, data, MODELS, slow, partial(_profile, carriers)))
     learned = [path for path in MODELS.rglob("*") if path.suffix == ".safetensors" or path.parent.name == "thresholds"]
     results: list[Result] = []
+    times: list[float] = []
     seconds: dict[str, list[float]] = {}
     beside_pan: dict[str, list[tuple[float, float]]] = {}
     with (
@@ -74,6 +75,7 @@ def main(data: DataName) -> None:
             pan = next((taken for result, taken in found if result.restorer == "pan"), None)
             for result, taken in found:
                 results.append(result)
+                times.append(taken)
                 seconds.setdefault(f"{result.subset}.{result.restorer}", []).append(taken)
                 if pan is not None:
                     beside_pan.setdefault(f"{result.subset}.{result.restorer}", []).append((pan, taken))
@@ -88,6 +90,8 @@ def main(data: DataName) -> None:
     weights = {name: digest((MODELS / f"{name}.safetensors").read_bytes()) for name in WEIGHTS.get(data, ())}
     speedups = {key: float(np.divide(*np.sum(pairs, 0))) for key, pairs in beside_pan.items()}
     write_times(TIMING, data, seconds, weights, speedups)
+    timing = read_json(TIMING)
+    write_json(TIMING, {**timing, "by": {**timing.get("by", {}), data: _times_broken_down(results, times)}})
     write_results(METRICS / f"{data}.parquet", results)
     write_json(METRICS / f"{data}.json", figures)
 
@@ -98,6 +102,22 @@ def _profile(carriers: Carriers, row: Row) -> str | None:
         return None
     profiles = carriers.subsets[row.subset].profiles
     return profiles[row.item % PLACES % len(profiles)]
+
+
+def _times_broken_down(results: list[Result], times: list[float]) -> dict[str, Any]:
+    """CPU seconds, p50 and p95, by each of `COLUMNS`, value and restorer."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for result, taken in zip(results, times, strict=True):
+        for column, value_of in COLUMNS.items():
+            if result.subset != "seen" and (value := value_of(result)) is not None:
+                found.setdefault(column, {}).setdefault(value, {}).setdefault(result.restorer, []).append(taken)
+    return {
+        column: {
+            value: {name: np.quantile(taken, (0.5, 0.95)).round(6).tolist() for name, taken in restorers.items()}
+            for value, restorers in sorted(values.items())
+        }
+        for column, values in found.items()
+    }
 
 
 def _slow(settings: Evaluation, rows: list[Row]) -> dict[str, dict[str, int]]:

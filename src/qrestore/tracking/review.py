@@ -174,6 +174,6 @@ def _number(version: ModelVersion | None) -> str | None:
 
 def _record(store: MlflowClient, version: ModelVersion, what: str, by: str, why: str, **more: str | None) -> None:
     """Add a decision to those on record; none is ever overwritten."""
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     decision = json.dumps({"decision": what, "by": by, "why": why, **more})
     store.set_model_version_tag(version.name, version.version, f"decision.{at}", decision)

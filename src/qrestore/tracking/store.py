@@ -18,6 +18,7 @@ from requests import RequestException
 EXPERIMENT = "qrestore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 STORE = Path(".mlflow")
+_TOLD = "MLFLOW_TRACKING_URI"
 
 _LEASE_S = 900
 _CARD = "\n\n---\n\n"
@@ -34,12 +35,12 @@ class RegistryError(RuntimeError):
 
 def store_uri(root: Path) -> str:
     """Address of the tracking store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / STORE / 'mlflow.db').resolve()}"
+    return os.environ.get(_TOLD) or f"sqlite:///{(root / STORE / 'mlflow.db').resolve()}"
 
 
 def is_there(root: Path) -> bool:
     """Whether there is a store, or the address of one."""
-    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (root / STORE / "mlflow.db").exists()
+    return bool(os.environ.get(_TOLD)) or (root / STORE / "mlflow.db").exists()
 
 
 def asks_store(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
@@ -57,16 +58,18 @@ def asks_store(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
 
 def _told(error: Exception) -> str:
     first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-    where = os.environ.get("MLFLOW_TRACKING_URI", "here")
+    where = os.environ.get(_TOLD, "this repository")
     return re.sub(r"//[^/@\s]+@", "//", f"MLflow at {where}: {first}")
 
 
 def client(root: Path) -> MlflowClient:
     """Client of the store; creates it, and our experiment in it, if it is missing."""
-    uri = store_uri(root)
+    uri, told = store_uri(root), _TOLD in os.environ
     if uri.startswith("sqlite:"):
         (root / STORE).mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
+    if not told:  # MLflow tells the environment, where the next repository would find it
+        os.environ.pop(_TOLD, None)
     found = MlflowClient(uri)
     if found.get_experiment_by_name(EXPERIMENT) is None:
         artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
