@@ -104,7 +104,9 @@ def test_a_dot_reader_has_messages_and_sums_and_no_texts():
     assert figures["bit_error_rate"]["mean"] == 0.03
     assert (figures["misses"], figures["false_dots"]) == (sum(range(12)), 240)
     assert (figures["stray_dots"], figures["unused_bits"]) == (60, 1200)
-    assert figures.keys().isdisjoint({"recognition_rate", "false_reads", "qr_mae"})
+    assert figures.keys().isdisjoint({"recognition_rate", "qr_mae", "psnr_db"})
+    wrong = totals([carrier(message_recovered=False, false_read=number < 2) for number in range(5)])
+    assert wrong["hard-2px"]["lmmse"]["false_reads"] == 2  # another message than the true one
 
 
 def test_stray_dots_are_no_bit_errors():
