@@ -129,8 +129,9 @@ def main() -> int:
     recipe = replace(recipe, schedule=schedule)
     sizes: tuple[DotSide, ...] = (2, 1)
     runs = [Run(size, route, 11 + seed) for size in sizes for seed in range(given.seeds) for route in ROUTES]
+    read = [ROOT / "params.yaml", *(ROOT / f"data/synthetic/dots/{split}.parquet" for split in ("validation", "test"))]
     with (
-        remembered(carried_out, REMEMBERED) as carry_out_once,
+        remembered(carried_out, REMEMBERED, read) as carry_out_once,
         ProcessPoolExecutor(mp_context=get_context("spawn")) as executor,
     ):
         measured = executor.map(partial(carry_out_once, recipe, given.codes), runs)
