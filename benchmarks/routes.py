@@ -1,6 +1,6 @@
 """[dots]'s claim that the direct route beats the carrier route: both trained alike, over seeds, on the same codes.
 
-python -m benchmarks.routes [--steps 3000] [--seeds 3] [--codes 200]
+python -m benchmarks.routes [--steps 1000] [--seeds 3] [--codes 200]
 """
 
 import argparse
@@ -24,6 +24,7 @@ from qrestore.config import load_section
 from qrestore.datasets.dots import Carriers
 from qrestore.datasets.index import read_index
 from qrestore.dots.carrier import DotSide
+from qrestore.evaluation.remembered import remembered
 from qrestore.files import read_json, write_json
 from qrestore.learning.carriers import bit_error_rate, seen
 from qrestore.learning.dots_reader import load_reader
@@ -36,6 +37,7 @@ ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/routes.json"
 PAGE = ROOT / "docs/networks.md"
 CHECKPOINTS = ROOT / ".work/routes"
+REMEMBERED = ROOT / ".work/routes-done"
 PUBLISHED: dict[str, dict[Route, float]] = {
     "2px": {"direct": 6.34e-4, "carrier": 7.87e-4},
     "1px": {"direct": 2.68e-3, "carrier": 5.63e-3},
@@ -118,7 +120,7 @@ def table(result: dict[str, Any]) -> str:
 def main() -> int:
     """Train every route with every seed, write `routes.json` and the table of docs/networks.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--codes", type=int, default=200)
     given = parser.parse_args()
@@ -127,8 +129,12 @@ def main() -> int:
     recipe = replace(recipe, schedule=schedule)
     sizes: tuple[DotSide, ...] = (2, 1)
     runs = [Run(size, route, 11 + seed) for size in sizes for seed in range(given.seeds) for route in ROUTES]
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as executor:
-        measured = executor.map(partial(carried_out, recipe, given.codes), runs)
+    read = [ROOT / "params.yaml", *(ROOT / f"data/synthetic/dots/{split}.parquet" for split in ("validation", "test"))]
+    with (
+        remembered(carried_out, REMEMBERED, read) as carry_out_once,
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as executor,
+    ):
+        measured = executor.map(partial(carry_out_once, recipe, given.codes), runs)
         rates = dict(zip(runs, tqdm(measured, total=len(runs), desc="trainings"), strict=True))
     result: dict[str, Any] = {
         "seeds": given.seeds, "steps": given.steps, "codes": given.codes, "device": device_name(), "sizes": {}

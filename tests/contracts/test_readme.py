@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import boundary, crops, deblurring, dots, inference, reading, readme, speed, steps, training
+from benchmarks import boundary, crops, deblurring, dots, inference, reading, readme, routes, speed, steps, training
 from qrestore.evaluation.restorers import SLOW
 from qrestore.files import read_json
 
@@ -59,7 +59,7 @@ def test_table_of_the_spread_over_dots() -> None:
     assert readme.dots_spread(read_json(ROOT / "models/metrics/summary.json")) in TEXT
 
 
-@pytest.mark.parametrize("module", [training, inference, steps, crops])
+@pytest.mark.parametrize("module", [training, inference, steps, crops, routes])
 def test_tables_of_the_networks(module: ModuleType) -> None:
     assert module.table(read_json(module.RESULT)) in (ROOT / "docs/networks.md").read_text()
 
