@@ -45,16 +45,21 @@ class _Curve:
     """One run, and how far it is told."""
 
     def __init__(self, root: Path, model: str) -> None:
-        self.root, self.model, self.began = root, model, time.time()
+        self.root, self.model = root, model
+        self.weights_history = root / f"models/metrics/{model}-history.csv"
+        self.old = {path: _state(path) for path in (self.weights_history, *self._histories()) if path.exists()}
         self.run_id: str | None = None
         self.step, self.failed, self.told = -1.0, False, False
 
     def follow(self, stop: threading.Event) -> None:
         """Poll until told to stop, then tell the rest and close the run."""
         while not stop.wait(_EVERY_S):
-            for path in (self.root / CHECKPOINTS).glob("*/history.csv"):
+            for path in self._histories():
                 self._try(self._tell, path, path.parent.name)
         self._try(self._end)
+
+    def _histories(self) -> Iterator[Path]:
+        return (self.root / CHECKPOINTS).glob("*/history.csv")
 
     def _try(self, step: Callable[..., None], *given: Any) -> None:
         """Whatever fails is said once, and tried again at the next turn."""
@@ -67,7 +72,7 @@ class _Curve:
 
     def _tell(self, path: Path, checkpoint: str | None = None) -> None:
         try:
-            if path.stat().st_mtime < self.began:
+            if _state(path) == self.old.get(path):
                 return
             with path.open(newline="") as file:
                 lines = [line for line in csv.DictReader(file) if None not in line.values() and None not in line]
@@ -105,8 +110,14 @@ class _Curve:
             if self.run_id is not None:
                 client(self.root).set_terminated(self.run_id, "FAILED")
             return
-        self._tell(self.root / f"models/metrics/{self.model}-history.csv")
+        self._tell(self.weights_history)
         if self.run_id is not None:
             store = client(self.root)
             store.set_tag(self.run_id, "weights_sha256", hashlib.sha256(weights.read_bytes()).hexdigest())
             store.set_terminated(self.run_id, "FINISHED")
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """By which a file that nobody wrote since is known; clocks of files and of programs differ by milliseconds."""
+    facts = path.stat()
+    return facts.st_mtime_ns, facts.st_size
