@@ -70,7 +70,9 @@ def judge(root: Path, names: Sequence[str] = (), *, again: bool = True) -> list[
 def recorded(version: ModelVersion) -> dict[str, Any] | None:
     """Verdict in a version's tags, as plain values."""
     told = version.tags.get("verdict")
-    return None if told is None else json.loads(told)
+    verdict = json.loads(told or "{}")
+    # A registry outlives the form of its verdicts: one of before says nothing by today's rule.
+    return verdict if all("holds" in reason for reason in verdict.get("reasons", ())) and "against" in verdict else None
 
 
 def _judged(root: Path, store: MlflowClient, model: Registered, limits: Limits, again: bool) -> Judged:

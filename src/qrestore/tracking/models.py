@@ -94,8 +94,8 @@ def restorer_of(model: Registered, models: Path) -> str:
 
 
 def speaks_for(key: str, model: Registered) -> bool:
-    """Whether a figure is a model's, or of what it is compared with, on its data."""
-    data, subset, name, *_ = key.split(".")
+    """Whether a figure is a model's, or of what it is compared with, on its data; versions of before have others."""
+    data, subset, name, *_ = (*key.split("."), "", "")
     named = name in (*model.restorers, model.baseline, "before")
     return data == model.data and named and (data != "dots" or subset in model.subsets)
 
