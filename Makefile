@@ -49,14 +49,15 @@ ui: $(READY) ## the model registry at http://127.0.0.1:5000
 	@test -f .mlflow/mlflow.db || { echo "nothing is published yet: make run" >&2; exit 2; }
 	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port 5000
 
-scans: $(READY) ## FROM=folder: take in pictures with a ground_truth.csv (file, text)
+scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: take in scans of sheets, or pictures with a ground_truth.csv
 	@test -n "$(FROM)" || { echo "say which folder: make scans FROM=folder" >&2; exit 2; }
-	@qrestore scans "$(FROM)"
-	@dvc --wait-for-lock repro ingest validate@scanned
+	@qrestore scans "$(FROM)" $(if $(WITH),--with "$(WITH)") $(if $(PRINTER),--printer "$(PRINTER)") $(if $(PAPER),--paper "$(PAPER)") $(if $(DEVICE),--device "$(DEVICE)") $(if $(RUN),--run "$(RUN)")
+	@dvc --wait-for-lock repro summarize
+	@qrestore report
 
-accept: $(READY) ## STAGE=name: accept an edit of code that leaves the stage's outputs as they are
-	@test -n "$(STAGE)" || { echo "say which stage: make accept STAGE=train@qr-deblurrer" >&2; exit 2; }
-	@qrestore accept "$(STAGE)"
+accept: $(READY) ## STAGE="name ...": accept an edit of code that leaves the outputs of stages as they are
+	@test -n "$(STAGE)" || { echo "say which stages: make accept STAGE=train@qr-deblurrer" >&2; exit 2; }
+	@qrestore accept $(STAGE)
 
 import-weights: $(READY) ## DIR=folder: bring in weights trained on another machine
 	@test -n "$(DIR)" || { echo "say which folder: make import-weights DIR=folder" >&2; exit 2; }

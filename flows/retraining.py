@@ -28,6 +28,7 @@ STAGES = (
     "validate@motion",
     "validate@dots",
     "validate@scanned",
+    "validate@training",
     "train@lmmse-2px",
     "train@lmmse-1px",
     "train@dots-2px-direct",

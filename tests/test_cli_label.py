@@ -2,9 +2,11 @@ import base64
 import io
 import json
 import sys
+import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
 import numpy as np
+import pypdfium2
 import pytest
 from PIL import Image
 
@@ -60,10 +62,10 @@ def refused(answer, *words, code=2):
 
 
 def test_a_label_is_made_and_read(folder, capsys):
-    code, (line,), err = make(capsys)
+    code, (line,), err = make(capsys, "--dot-side", 2)
     assert (code, err) == (0, [])
     assert line == (
-        "a.png: version 1-Q, 261 printer dots a side, dots of 2 px; 5 hidden bytes, "
+        "a.png: version 1-Q, 261 printer dots or 5.52 mm a side at 1200 dpi, dots of 2 px or 42.3 um; 5 hidden bytes, "
         f"{plan_symbol(1, EXPECTED_BIT_ERROR_RATE[2]).message_bytes} fit; key {key_id(KEY)}"
     )
     code, out, err = read(capsys)
@@ -82,13 +84,18 @@ def test_json_says_what_was_made_and_what_was_read(folder, capsys):
         "symbol_version",
         "level",
         "dot_side_px",
+        "dot_side_um",
         "side_px",
+        "side_mm",
+        "dpi",
         "key_id",
         "message_bytes",
         "most_message_bytes",
     ]
     assert (made["path"], made["level"], made["dot_side_px"], made["message_bytes"]) == ("a.png", "M", 1, 5)
     assert made["side_px"] == 9 * (17 + 4 * made["symbol_version"] + 8)
+    assert (made["dpi"], made["dot_side_um"]) == (1200, 21.2)
+    assert made["side_mm"] == round(made["side_px"] * 25.4 / 1200, 2)
     assert made["key_id"] == key_id(KEY)
     assert made["most_message_bytes"] == plan_symbol(made["symbol_version"], EXPECTED_BIT_ERROR_RATE[1]).message_bytes
     code, (line,), err = read(capsys, "a.png", "--json")
@@ -108,14 +115,36 @@ def test_json_says_what_was_made_and_what_was_read(folder, capsys):
 
 
 def test_the_picture_is_the_label_and_nothing_else(folder, capsys):
-    make(capsys, "--quiet-zone", 2, "--symbol-version", 3)
+    make(capsys, "--quiet-zone", 2, "--symbol-version", 4)
     with Image.open("a.png") as picture:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (9 * 33, 9 * 33))
-        pixels = np.asarray(picture)
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "1", (9 * 37, 9 * 37))
+        assert picture.info["dpi"] == pytest.approx((1200, 1200), abs=0.02)
+        pixels = np.asarray(picture.convert("L"))
     assert set(np.unique(pixels)) == {0, 255}
     assert (pixels[:18] == 255).all()
     assert [code.text for code in read_any(pixels)] == ["hello"]
     assert names(folder) == {"a.png", "key"}
+
+
+@pytest.mark.parametrize(("dpi", "side", "size_um"), [(600, 1, 42.3), (812, 1, 31.3), (1200, 1, 21.2), (2400, 2, 21.2)])
+def test_dots_are_of_the_size_nearest_to_25_um_at_every_resolution(folder, capsys, dpi, side, size_um):
+    code, (line,), _ = make(capsys, "--dpi", dpi, "--json")
+    made = json.loads(line)
+    assert (code, made["dpi"], made["dot_side_px"], made["dot_side_um"]) == (0, dpi, side, size_um)
+    assert made["side_mm"] == pytest.approx(made["side_px"] * 25.4 / dpi, abs=0.005)
+    with Image.open("a.png") as picture:
+        assert picture.info["dpi"] == pytest.approx((dpi, dpi), abs=0.02)
+
+
+def test_every_format_holds_the_same_printer_dots(folder, capsys):
+    for suffix in ("png", "pdf", "svg"):
+        assert make(capsys, "--dpi", 600, output=f"a.{suffix}")[0] == 0
+    pixels = np.asarray(Image.open("a.png").convert("L"))
+    with pypdfium2.PdfDocument("a.pdf") as document:
+        assert np.array_equal(document[0].render(scale=600 / 72, grayscale=True).to_numpy().squeeze(), pixels)
+    root = ET.parse("a.svg").getroot()
+    assert root.get("viewBox") == f"0 0 {len(pixels)} {len(pixels)}"
+    assert float(root.get("width").removesuffix("mm")) == pytest.approx(len(pixels) * 25.4 / 600)
 
 
 @pytest.mark.parametrize("data", [b"\xff\x00\n", "grün\n".encode(), b""])
@@ -149,7 +178,7 @@ def test_a_dash_is_standard_input(folder, capsys, monkeypatch):
 
 def test_codes_that_are_not_told_are_noted(folder, capsys):
     make(capsys)
-    two = np.hstack([np.asarray(Image.open("a.png"))] * 2)
+    two = np.hstack([np.asarray(Image.open("a.png").convert("L"))] * 2)
     (folder / "two.png").write_bytes(encoded(two))
     code, out, (note,) = read(capsys, "two.png")
     assert (code, len(out)) == (0, 3)
@@ -219,8 +248,9 @@ def test_a_key_that_everyone_can_read_is_warned_of(folder, capsys):
         ({"text": ""}, ("--text is empty",)),
         ({"text": "x\udcff"}, ("--text is no UTF-8", "--message-file")),
         ({"message": "x\udcff"}, ("--message is no UTF-8", "--message-file")),
-        ({"output": "a.jpg"}, ("a.jpg: labels are written as PNG",)),
-        ({"output": "a"}, ("a: labels are written as PNG",)),
+        ({"output": "a.jpg"}, ("a.jpg: labels are written as .pdf, .png, .svg; give a name",)),
+        ({"output": "a"}, ("a: labels are written as .pdf, .png, .svg",)),
+        ({"more": ("--dpi", "2400", "--dot-side", "1")}, ("dots of 1 px at 2400 dpi are 11 um", "--dot-side 2")),
         ({"more": ("--serial", 256 * "x", "--symbol-version", "9")}, ("serial of 256 bytes; expected at most 255",)),
         ({"more": ("--fill", "0")}, ("fill 0; expected above 0 to 1",)),
         ({"more": ("--fill", "nan")}, ("fill nan; expected above 0 to 1",)),
@@ -235,13 +265,13 @@ def test_a_key_that_everyone_can_read_is_warned_of(folder, capsys):
 )
 def test_what_cannot_be_made_is_exit_2_and_leaves_nothing(folder, capsys, options, words):
     more = options.pop("more", ())
-    refused(make(capsys, "--symbol-version", "3", *more, **options), *words)
+    refused(make(capsys, "--symbol-version", "3", "--dot-side", 2, *more, **options), *words)
     assert names(folder) == {"key"}
 
 
 def test_what_no_symbol_takes_is_refused_with_what_the_largest_does(folder, capsys):
     (folder / "data").write_bytes(bytes(70_000))
-    most = plan_symbol(40, EXPECTED_BIT_ERROR_RATE[2]).message_bytes
+    most = plan_symbol(40, EXPECTED_BIT_ERROR_RATE[1]).message_bytes
     refused(make(capsys, "--message-file", "data", message=None), "message of 70000 bytes", f"version 40 takes {most}")
     refused(make(capsys, text=2000 * "x"), "text of 2000 bytes; version 40-Q holds 1663")
 
@@ -280,6 +310,7 @@ def test_weights_that_are_missing_are_exit_1_with_the_remedy(folder, capsys, mon
         ["make", "--text", "t", "--message", "m", "--message-file", "f", "--key", "key", "-o", "a.png"],
         ["make", "--text", "t", "--message", "m", "--key", "key", "-o", "a.png", "--level", "X"],
         ["make", "--text", "t", "--message", "m", "--key", "key", "-o", "a.png", "--dot-side", "3"],
+        ["make", "--text", "t", "--message", "m", "--key", "key", "-o", "a.png", "--dpi", "300"],
         ["make", "--text", "t", "--message", "m", "--key", "key", "-o", "a.png", "--symbol-version", "x"],
         ["read", "a.png"],
         ["read", "--key", "key"],
@@ -295,7 +326,7 @@ def test_wrong_usage_is_exit_2(arguments, capsys):
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        ("make", ["--text", "--message-file", "--key", "OUT.png", "(2)", "(Q)", "(4)", RATES]),
+        ("make", ["--text", "--message-file", "--key", ".png, .pdf or .svg", "(1200)", "25 um", "(Q)", "(4)", RATES]),
         ("read", ["PICTURE", "- for standard input", "--key", "--json"]),
         ("plan", ["--symbol-version", "--fill", "--bit-error-rate"]),
     ],

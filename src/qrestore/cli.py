@@ -63,12 +63,28 @@ def _parser() -> argparse.ArgumentParser:
     cli_train.add(commands)
     cli_registry.add(commands)
 
-    scans = commands.add_parser("scans", help="bring a folder of scanned pictures with their true texts into the inbox")
-    scans.add_argument("folder", type=Path, help="holds pictures and ground_truth.csv with the columns file and text")
+    scans = commands.add_parser(
+        "scans",
+        help="bring a folder of scans or photographs into the inbox",
+        description="Bring a folder into the inbox: scans and photographs of sheets of labels with the sheets' "
+        "manifests, or pictures with a table ground_truth.csv of the columns file and text.",
+    )
+    scans.add_argument("folder", type=Path, help="PNG, JPEG, TIFF or PDF, and what tells their truth")
+    scans.add_argument(
+        "--with", dest="manifests", type=Path, nargs="+", default=[], metavar="SHEET.labels.parquet",
+        help="manifests of the sheets, where they do not stand in the folder",
+    )  # fmt: skip
+    for name, meaning in (
+        ("printer", "that printed them"),
+        ("paper", "that they were printed on"),
+        ("device", "that captured them"),
+        ("run", "of printing; splits are by run and device"),
+    ):
+        scans.add_argument(f"--{name}", dest=f"of_{name}", metavar="NAME", help=meaning)
     scans.set_defaults(run=_scans)
 
-    accept = commands.add_parser("accept", help="accept an edit of code that leaves a stage's outputs as they are")
-    accept.add_argument("stage")
+    accept = commands.add_parser("accept", help="accept an edit of code that leaves the outputs of stages as they are")
+    accept.add_argument("stages", nargs="+", metavar="STAGE")
     accept.set_defaults(run=_accept)
 
     for name, run, does in (
@@ -166,11 +182,16 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _scans(arguments: argparse.Namespace) -> int:
+    from qrestore.datasets.row import CONDITIONS
     from qrestore.datasets.scanned import collect
+    from qrestore.sheets.manifest import sheet_of
     from qrestore.stages import INBOX
 
-    target, images = collect(arguments.folder, INBOX)
-    print(f"{images} pictures in {target}; `dvc repro` takes them into the data")
+    for manifest in arguments.manifests:
+        sheet_of(manifest)  # raises where it is none
+    conditions = {name: getattr(arguments, f"of_{name}") for name in CONDITIONS}
+    target, files = collect(arguments.folder, INBOX, arguments.manifests, conditions)
+    print(f"{files} pictures in {target}; `dvc repro` takes them into the data")
     return OK
 
 
@@ -197,7 +218,7 @@ def _check(_: argparse.Namespace) -> int:
 def _accept(arguments: argparse.Namespace) -> int:
     from qrestore.rehearsal import accept
 
-    print(accept(Path(), arguments.stage))
+    print(accept(Path(), arguments.stages))
     return OK
 
 

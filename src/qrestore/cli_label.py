@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qrestore import cli_sheet
+from qrestore.cli_sheet import add_key, add_place, add_style, check_suffix, key_of
 from qrestore.terminal import OK, UNREAD, UsageError, printable, shown
 
 _PLANNED_RATES = (0.001, 0.01, 0.02, 0.05, 0.1)
@@ -25,16 +27,14 @@ def add(commands: Any) -> None:
     hidden = make.add_mutually_exclusive_group(required=True)
     hidden.add_argument("--message", help="what is hidden; read with the key, not encrypted")
     hidden.add_argument("--message-file", type=Path, metavar="FILE", help="the same, a file's bytes as they are")
-    _add_key(make)
-    make.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png", help="picture to write")
+    add_key(make)
+    make.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=".png, .pdf or .svg to write")
     make.add_argument("--serial", help="serial number, hidden with the message")
-    make.add_argument("--dot-side", type=int, choices=(1, 2), default=2, help="side of a dot in printer dots (2)")
-    make.add_argument("--level", choices=("L", "M", "Q", "H"), default="Q", help="error correction of the text (Q)")
-    make.add_argument("--symbol-version", type=int, metavar="1-40", help="default: the smallest that takes both")
-    make.add_argument("--quiet-zone", type=int, default=4, metavar="MODULES", help="margin (4)")
-    _add_place(make, "0.02 for dots of 2, 0.08 for dots of 1")
+    add_style(make, "default: the smallest that takes both")
     make.add_argument("--json", action="store_true", help="say what was made as one JSON object")
     make.set_defaults(run=_make)
+
+    cli_sheet.add(actions)
 
     read = actions.add_parser(
         "read",
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
         description="Read text and hidden message of a label, from a picture of 6 pixels a module or more.",
     )
     read.add_argument("picture", metavar="PICTURE", help="picture of the label, or - for standard input")
-    _add_key(read)
+    add_key(read)
     read.add_argument("--json", action="store_true", help="one JSON object")
     read.set_defaults(run=_read)
 
@@ -52,53 +52,34 @@ def add(commands: Any) -> None:
         description="Say how many bytes of message and serial fit, so that one reading in a million fails.",
     )
     plan.add_argument("--symbol-version", type=int, metavar="1-40", help="default: 1 to 10")
-    _add_place(plan, "some from 0.001 to 0.1")
+    add_place(plan, "some from 0.001 to 0.1")
     plan.add_argument("--json", action="store_true", help="one JSON object a symbol version and bit error rate")
     plan.set_defaults(run=_plan)
 
 
-def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="its bytes are the key, 16 to 64")
-
-
-def _add_place(parser: argparse.ArgumentParser, rates: str) -> None:
-    parser.add_argument("--fill", type=float, default=1.0, metavar="SHARE", help="of the modules that hold dots (1)")
-    parser.add_argument(
-        "--bit-error-rate", type=float, metavar="RATE", help=f"share of dots expected to be misread ({rates})"
-    )
-
-
-def _key(path: Path) -> bytes:
-    from qrestore.dots.key import is_exposed, read_key
-
-    key = read_key(path)
-    if is_exposed(path):
-        print(f"note: {path}: everyone on this machine can read the key; chmod 600 {path}", file=sys.stderr)
-    return key
-
-
 def _make(arguments: argparse.Namespace) -> int:
-    from qrestore.arrays import to_uint8
-    from qrestore.datasets.synthesis import encode_png
     from qrestore.dots.label import make_label
     from qrestore.dots.message import Message
-    from qrestore.files import whole
+    from qrestore.sheets.formats import write_label
+    from qrestore.sheets.frame import to_um
+    from qrestore.sheets.listing import check_dot_side, nearest_dot_side
 
     output: Path = arguments.output
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"{output}: labels are written as PNG; give a name that ends in .png")
+    check_suffix(output)
     if not arguments.text:
         raise UsageError("--text is empty: no QR reader would tell such a code from none")
     for name in ("text", "message", "serial"):
         _check_utf8(name, getattr(arguments, name))
-    key, data = _key(arguments.key), _data(arguments)
+    key, data = key_of(arguments.key), _data(arguments)
+    dpi, dot_side = arguments.dpi, arguments.dot_side or nearest_dot_side(arguments.dpi)
     try:
+        check_dot_side(dot_side, dpi)
         label = make_label(
             arguments.text,
             Message(data, arguments.serial),
             key,
             level=arguments.level,
-            dot_side_px=arguments.dot_side,
+            dot_side_px=dot_side,
             symbol_version=arguments.symbol_version,
             fill=arguments.fill,
             quiet_zone=arguments.quiet_zone,
@@ -107,8 +88,7 @@ def _make(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"no label made: {error}") from None
     try:
-        with whole(output) as part:
-            part.write_bytes(encode_png(to_uint8(label.image)))
+        write_label(output, label.image > 0.5, dpi)
     except OSError as error:
         raise OSError(f"{output}: cannot be written ({error.strerror}); give another place") from None
     made = {
@@ -116,7 +96,10 @@ def _make(arguments: argparse.Namespace) -> int:
         "symbol_version": label.symbol_version,
         "level": label.level,
         "dot_side_px": label.dot_side_px,
+        "dot_side_um": round(to_um(dot_side, dpi), 1),
         "side_px": label.image.shape[0],
+        "side_mm": round(to_um(label.image.shape[0], dpi) / 1000, 2),
+        "dpi": dpi,
         "key_id": label.key_id,
         "message_bytes": len(data),
         "most_message_bytes": label.plan.message_bytes,
@@ -124,10 +107,11 @@ def _make(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(made))
     else:
+        size = f"{made['side_px']} printer dots or {made['side_mm']} mm a side at {dpi} dpi"
+        dots = f"dots of {dot_side} px or {made['dot_side_um']} um"
         print(
-            f"{printable(str(output))}: version {label.symbol_version}-{label.level}, {label.image.shape[0]} printer "
-            f"dots a side, dots of {label.dot_side_px} px; {len(data)} hidden bytes, {label.plan.message_bytes} fit; "
-            f"key {label.key_id}"
+            f"{printable(str(output))}: version {label.symbol_version}-{label.level}, {size}, {dots}; "
+            f"{len(data)} hidden bytes, {label.plan.message_bytes} fit; key {label.key_id}"
         )
     return OK
 
@@ -156,7 +140,7 @@ def _read(arguments: argparse.Namespace) -> int:
 
     for note in missing_readers():
         print(f"note: {note}", file=sys.stderr)
-    key = _key(arguments.key)
+    key = key_of(arguments.key)
     source = sys.stdin.buffer.read() if arguments.picture == STANDARD_INPUT else _picture(Path(arguments.picture))
     path = shown(arguments.picture)
     found = read_label(path, source, key, _models())

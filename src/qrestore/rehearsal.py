@@ -1,15 +1,17 @@
 """Rehearsal in a temporary clone: the whole graph at toy size, and the proof that an edit changes nothing."""
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from qrestore.config import read_yaml
 from qrestore.pipeline import PipelineError, call, dvc, environment, read_lock
 
 OUTSIDE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "QRESTORE_WITNESS")
@@ -63,23 +65,28 @@ def in_clone(target: Path) -> dict[str, str]:
     return {**ours, "PYTHONPATH": str(target / "src")}
 
 
-def accept(root: Path, stage: str) -> str:
-    """Accept an edit of code that does not change what a stage computes.
+def accept(root: Path, stages: Sequence[str]) -> str:
+    """Accept an edit of code that does not change what stages compute.
 
-    The stage is run at toy size before (HEAD) and after (work tree); only if every output is equal
-    to the bit is the edit committed to `dvc.lock`, and a line added to CHANGELOG.md.
+    They are run at toy size before (HEAD) and after (work tree); only if every output is equal to the bit is the
+    edit committed to `dvc.lock`, and a line added to CHANGELOG.md. A dependency or parameter that is new passes if
+    it is here what it is at toy size.
 
     Raises
     ------
     PipelineError
         The outputs differ, a run failed, or more than code has changed: toy size says nothing then.
     """
-    _only_code_changed(root, stage)
-    before, after = (_rehearse(root, stage, edited=edited) for edited in (False, True))
-    if different := sorted(name for name in before | after if before.get(name) != after.get(name)):
-        raise PipelineError(f"{stage}: the edit changes {', '.join(different)}: run the stage (`dvc repro {stage}`)")
-    dvc(root, "commit", "--force", stage)
-    line = f"- Accepted at toy size: an edit of what `{stage}` depends on leaves its outputs as they were.\n"
+    added = _added(root, stages)
+    before, after = (_rehearse(root, stages, edited=edited) for edited in (False, True))
+    again = f"run what it changes (`dvc repro {' '.join(stages)}`)"
+    if different := sorted(name for name in before.outs | after.outs if before.outs.get(name) != after.outs.get(name)):
+        raise PipelineError(f"the edit changes {', '.join(different)}: {again}")
+    if other := sorted(name for name in added if _here(root, name) != after.given.get(name)):
+        raise PipelineError(f"{', '.join(other)}: new, and at toy size not what it is here: {again}")
+    dvc(root, "commit", "--force", *stages)
+    names = ", ".join(f"`{stage}`" for stage in stages)
+    line = f"- Accepted at toy size: an edit of what {names} depends on leaves its outputs as they were.\n"
     changelog = root / "CHANGELOG.md"
     text = changelog.read_text(encoding="utf-8")
     heading = "## Unreleased\n\n"
@@ -87,33 +94,66 @@ def accept(root: Path, stage: str) -> str:
     return line.strip()
 
 
-def _only_code_changed(root: Path, stage: str) -> None:
-    if other := sorted(path for path in _changed(root, stage) if not path.startswith("src/")):
-        raise PipelineError(f"{stage}: {', '.join(other)} changed, not code alone: run the stage (`dvc repro {stage}`)")
+def _added(root: Path, stages: Sequence[str]) -> set[str]:
+    """Dependencies and parameters that `dvc.lock` does not know yet; refuses all other changes but those of code."""
+    changed = {name for name in _changed(root, stages) if not name.startswith("src/")}
+    known = {dep["path"] for stage in _locked(root, stages) for dep in stage.get("deps", ())}
+    known |= {name for stage in _locked(root, stages) for name in stage.get("params", {}).get("params.yaml", {})}
+    if other := sorted(changed & (known | {out["path"] for stage in _locked(root, stages) for out in stage["outs"]})):
+        raise PipelineError(f"{', '.join(other)} changed, not code alone: run the stages (`dvc repro`)")
     with tempfile.TemporaryDirectory(prefix="qrestore-head-") as folder:
         head = Path(folder) / "qrestore"
         clone(root, head, edited=False)
-        if code := sorted(path for path in _changed(head, stage) if path.startswith("src/")):
+        if code := sorted(name for name in _changed(head, stages) if name.startswith("src/")):
             raise PipelineError(
-                f"{stage}: {', '.join(code)} of the last commit is not what dvc.lock was made with: accept an edit "
-                "before it is committed, or run the stage"
+                f"{', '.join(code)} of the last commit is not what dvc.lock was made with: accept an edit before it "
+                "is committed, or run the stages"
             )
+    return changed
 
 
-def _changed(root: Path, stage: str) -> set[str]:
-    """Dependencies and outputs of a stage that differ from `dvc.lock`."""
-    status: dict[str, Any] = json.loads(dvc(root, "status", "--json", stage))
-    changes = [change for changes in status.values() for change in changes if isinstance(change, dict)]
-    return {path for change in changes for kind in ("changed deps", "changed outs") for path in change.get(kind, {})}
+def _changed(root: Path, stages: Sequence[str]) -> set[str]:
+    """Dependencies, parameters and outputs of stages that differ from `dvc.lock`."""
+    status: dict[str, Any] = json.loads(dvc(root, "status", "--json", *stages))
+    found: set[str] = set()
+    for changes in status.values():
+        for change in (change for change in changes if isinstance(change, dict)):
+            for path, what in (*change.get("changed deps", {}).items(), *change.get("changed outs", {}).items()):
+                found |= set(what) if isinstance(what, dict) else {path}
+    return found
 
 
-def _rehearse(root: Path, stage: str, *, edited: bool) -> dict[str, str]:
-    """Output hashes of a stage at toy size."""
+def _locked(root: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
+    lock = read_lock(root)["stages"]
+    return [entry for name, entry in lock.items() if name in stages or name.split("@")[0] in stages]
+
+
+def _here(root: Path, name: str) -> Any:
+    """Content of a file, as DVC writes it down, or value of a parameter."""
+    if (root / name).is_file():
+        return hashlib.md5((root / name).read_bytes(), usedforsecurity=False).hexdigest()
+    value: Any = read_yaml(root / "params.yaml")
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+class _Rehearsed(NamedTuple):
+    """Hashes of outputs; hashes of dependencies and values of parameters."""
+
+    outs: dict[str, str]
+    given: dict[str, Any]
+
+
+def _rehearse(root: Path, stages: Sequence[str], *, edited: bool) -> _Rehearsed:
+    """Run stages at toy size."""
     with toy_clone(root, edited=edited) as target:
-        call(target, "dvc", "repro", stage, env=in_clone(target))
-        lock = read_lock(target)["stages"]
-        names = [name for name in lock if name == stage or name.startswith(f"{stage}@")]
-        return {out["path"]: out["md5"] for name in names for out in lock[name]["outs"]}
+        call(target, "dvc", "repro", *stages, env=in_clone(target))
+        entries = _locked(target, stages)
+    given: dict[str, Any] = {each["path"]: each["md5"] for entry in entries for each in entry.get("deps", ())}
+    for entry in entries:
+        given |= entry.get("params", {}).get("params.yaml", {})
+    return _Rehearsed({out["path"]: out["md5"] for entry in entries for out in entry["outs"]}, given)
 
 
 def _merge(base: Any, over: Any, name: str, prefix: str = "") -> None:

@@ -89,20 +89,23 @@ def test_a_network_is_fed_and_judged_with_what_it_is_named_for() -> None:
     """Item by item, what `deps` and `params` of `train` say is what its section of params.yaml says."""
     training = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())["training"]
     items = GRAPH["stages"]["train"]["foreach"]
-    assert {item["section"] for item in items.values()} == set(training)
+    assert {item["section"] for item in items.values()} | {"scanned_share"} == set(training)
     for model, item in items.items():
         recipe = training[item["section"]]
         of_dots = recipe["pools"][f"{named(model)[0]}px"][0] if item["section"] == "dots" else None
         assert item["pool"] == (of_dots or recipe.get("subset", item["data"])), model
         assert item["data"] == ("dots" if "subset" in recipe or of_dots else "motion"), model
         assert item["section"] in (model, "dots"), model
+        scans = ("data/scanned/training.parquet", "training", "training.scanned_share")
+        none = (f"data/pools/{item['pool']}.parquet", item["data"], f"training.{item['section']}")
+        assert (item["scans"], item["judged"], item["share"]) == (scans if of_dots else none), model
 
 
 def test_the_committed_lock_is_without_scans() -> None:
     committed = subprocess.run(
         ["git", "show", "HEAD:data/reports/ingest.json"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert json.loads(committed.stdout) == {"images": 0, "rejected": 0, "rejects": []}
+    assert json.loads(committed.stdout) == {"images": 0, "rejected": 0, "print_scales": {}}
 
 
 def test_the_lock_is_that_of_this_code_these_parameters_and_these_models() -> None:

@@ -14,6 +14,7 @@ from qrestore.datasets.defocus import Cell, Defocus, cells, defocus_row, drawn_r
 from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.motion import Motion, motion_pair
 from qrestore.datasets.row import DATA_NAMES
+from qrestore.datasets.scanned import ScannedShare
 from qrestore.learning.engine import Schedule
 from qrestore.learning.recipe import DotsRecipe, Recipe
 from qrestore.promotion import Promotion
@@ -34,6 +35,7 @@ SECTIONS = {
     "training.lmmse-1px": LinearRecipe,
     "training.dots": DotsRecipe,
     "training.qr-deblurrer": Recipe,
+    "training.scanned_share": ScannedShare,
     "calibration": Calibration,
     **{f"evaluation.{data}": Evaluation for data in DATA_NAMES},
     "promotion": Promotion,
@@ -103,6 +105,7 @@ def test_a_model_lists_its_own_section_and_its_own_data() -> None:
             "synthesis.seed",
             of_kind[SECTIONS[f"training.{item['section']}"]],
             f"training.{item['section']}",
+            *(["training.scanned_share"] if item["section"] == "dots" else []),
         }
 
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from qrestore.arrays import from_uint8
+from qrestore.config import load_section
 from qrestore.datasets.dots import (
     Carriers,
+    OwnProfile,
     Subset,
     dot_side,
     dots_capture,
@@ -26,7 +28,7 @@ from qrestore.dots.embedding import recover
 from qrestore.dots.extraction import binarise, from_carrier, registered
 from qrestore.dots.key import key_id
 from qrestore.dots.readers import evened, threshold
-from qrestore.optics.degradation import Degradation
+from qrestore.optics.degradation import PROFILES, Degradation
 from qrestore.pictures import open_colour
 from qrestore.symbol.geometry import byte_capacity
 
@@ -230,3 +232,16 @@ def test_a_message_that_does_not_fit_is_refused():
     greedy = replace(CARRIERS, subsets={"x": Subset(2, ("mid",), 1.0, 4000)})
     with pytest.raises(ValueError, match=r"message of 4000 bytes; \d+ fit"):
         dots_row(greedy, 1, "test", "x", 0)
+
+
+def test_a_profile_of_ones_own_draws_what_it_says(tmp_path):
+    mid = PROFILES["mid"]
+    ours = OwnProfile("ours", replace(mid.printing, dot_gain=(0.2, 0.2)), mid.capture)
+    settings = replace(CARRIERS, subsets={"large": Subset(2, ("mid", ours), 1.0, 64)})
+    drawn = [json.loads(dots_row(settings, 1, "test", "large", number).degradation) for number in range(4)]
+    assert [each["dot_gain"] == 0.2 for each in drawn] == [False, True, False, True]
+    assert [settings.subsets["large"].profile(number)[0] for number in range(3)] == ["mid", "ours", "mid"]
+    assert settings.subsets["large"].profile(0)[1] == mid
+    written = json.loads(json.dumps({"subsets": asdict(settings)["subsets"], "symbol_version": 2, "side_px": 200}))
+    (tmp_path / "params.yaml").write_text(json.dumps({"synthesis": {"dots": written}}))
+    assert load_section(tmp_path / "params.yaml", "synthesis.dots", Carriers) == settings

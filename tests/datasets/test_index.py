@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qrestore.datasets.index import FACTS, SCHEMA, read_facts, read_index, write_index
-from qrestore.datasets.row import DATA_NAMES, SPLITS, Row, with_text_group
+from qrestore.datasets.index import FACTS, SCANNED_SCHEMA, SCHEMA, read_facts, read_index, write_index
+from qrestore.datasets.row import CONDITIONS, DATA_NAMES, SPLITS, Row, with_text_group
 from qrestore.symbol.geometry import LEVELS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -36,6 +36,10 @@ FIELDS = {
     "blur_sigma_px": NUMBER,
     "noise_sigma": NUMBER,
     "degradation": st.none() | TEXT,
+    "printer": st.none() | TEXT,
+    "paper": st.none() | TEXT,
+    "device": st.none() | TEXT,
+    "run": st.none() | TEXT,
     "readable": st.none() | st.booleans(),
     "dot_side_px": st.none() | st.integers(1, 2),
     "dot_modules": st.none() | st.integers(1, 29_648),
@@ -55,7 +59,7 @@ def plain_rows(count):
 
 
 def test_every_field_of_a_row_is_tried():
-    assert list(FIELDS) == [field.name for field in dataclasses.fields(Row)] == SCHEMA.names
+    assert list(FIELDS) == [field.name for field in dataclasses.fields(Row)] == SCANNED_SCHEMA.names
 
 
 @settings(deadline=None, max_examples=40)
@@ -63,8 +67,8 @@ def test_every_field_of_a_row_is_tried():
 def test_rows_come_back_and_the_same_rows_give_the_same_bytes(rows):
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder) / "a.parquet", Path(folder) / "b.parquet"
-        assert write_index(first, iter(rows)) == len(rows)
-        write_index(second, rows)
+        assert write_index(first, iter(rows), SCANNED_SCHEMA) == len(rows)
+        write_index(second, rows, SCANNED_SCHEMA)
         assert list(read_index(first)) == [with_text_group(row) for row in rows]
         assert first.read_bytes() == second.read_bytes()
 
@@ -82,8 +86,18 @@ def test_facts_are_every_field_but_the_picture(tmp_path):
     write_index(path, plain_rows(2))
     table = read_facts(path)
     assert table.column_names == FACTS
-    assert {*FACTS, "capture"} == {field.name for field in dataclasses.fields(Row)}
+    assert {*FACTS, "capture", *CONDITIONS} == {field.name for field in dataclasses.fields(Row)}
     assert table["text"].to_pylist() == ["t0", "t1"]
+
+
+def test_drawn_rows_have_no_conditions_and_scanned_ones_keep_theirs(tmp_path):
+    row = dataclasses.replace(plain_rows(1)[0], printer="P1", run="R1")
+    write_index(tmp_path / "scanned.parquet", [row], SCANNED_SCHEMA)
+    assert [each.printer for each in read_index(tmp_path / "scanned.parquet")] == ["P1"]
+    assert read_facts(tmp_path / "scanned.parquet")["run"].to_pylist() == ["R1"]
+    write_index(tmp_path / "drawn.parquet", [row])
+    assert SCHEMA.names == [name for name in SCANNED_SCHEMA.names if name not in CONDITIONS]
+    assert [(each.printer, each.run) for each in read_index(tmp_path / "drawn.parquet")] == [(None, None)]
 
 
 def test_another_picture_or_order_gives_other_bytes(tmp_path):

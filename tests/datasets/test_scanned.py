@@ -1,18 +1,31 @@
 import csv
-import json
 from pathlib import Path
 
 import pytest
 
-from qrestore.datasets.scanned import ScanError, collect, scanned_rows, write_rejects
+from qrestore.datasets.row import Row
+from qrestore.datasets.scanned import ScanError, collect, split_of, write_rejects
+from qrestore.datasets.scanned import scans as listed
 from qrestore.files import read_json
+from qrestore.sheets.intake import take_in
 from tests.samples import encoded, symbol_picture
 
 PNG = encoded(symbol_picture())
+OTHER_PNG = encoded(symbol_picture(text="another"))
+
+
+def scanned_rows(inbox: Path, rejects: list[dict[str, str]]) -> list[Row]:
+    rows = []
+    for scan in listed(inbox, rejects):
+        taken = take_in(scan)
+        rows += taken.rows
+        rejects += taken.rejects
+    return rows
 
 
 def scans(folder: Path, rows: list[dict[str, str]], files: dict[str, bytes] | None = None, **options: str) -> Path:
-    for name, content in (files if files is not None else {row["file"]: PNG for row in rows}).items():
+    pictures = {row["file"]: PNG if number == 0 else OTHER_PNG for number, row in enumerate(rows)}
+    for name, content in (files if files is not None else pictures).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,8 +49,8 @@ def test_what_is_collected_comes_out_as_rows(tmp_path):
     assert [(row.file, row.text) for row in rows] == [
         (f"{target.name}/{truth['file']}", truth["text"]) for truth in TWO
     ]
-    assert [row.item for row in rows] == [0, 1]
-    assert all((row.data, row.split, row.capture, row.symbol_version) == ("scanned", "test", PNG, None) for row in rows)
+    assert [row.capture for row in rows] == [PNG, OTHER_PNG]
+    assert {(row.data, row.split, row.subset, row.symbol_version) for row in rows} == {("scanned", "test", "all", None)}
 
 
 def test_the_same_folder_again_changes_nothing(tmp_path):
@@ -66,7 +79,7 @@ def test_a_changed_folder_is_another_data_set(tmp_path, change):
 
 @pytest.mark.parametrize("place", ["images", "scans 2024", "[1]"])
 def test_pictures_may_stand_in_a_subfolder(tmp_path, place):
-    folder = scans(tmp_path / "scans", TWO, {f"{place}/{row['file']}": PNG for row in TWO})
+    folder = scans(tmp_path / "scans", TWO, {f"{place}/a.png": PNG, f"{place}/b.png": OTHER_PNG})
     collect(folder, tmp_path / "inbox")
     assert len(list(scanned_rows(tmp_path / "inbox", []))) == 2
 
@@ -90,14 +103,17 @@ def test_unusable_pictures_are_told_and_the_others_taken(tmp_path):
     target, _ = collect(folder, inbox)
     rejects: list[dict[str, str]] = []
     rows = list(scanned_rows(inbox, rejects))
-    assert [(row.item, row.text) for row in rows] == [(0, TWO[1]["text"])]
+    assert [row.text for row in rows] == [TWO[1]["text"]]
     assert [reject["file"] for reject in rejects] == [f"{target.name}/a.png"]
     assert "not an image" in rejects[0]["reason"]
     (target / "b.png").unlink()
     assert list(scanned_rows(inbox, again := [])) == []
     assert len(again) == 2
-    write_rejects(tmp_path / "rejects.json", 1, rejects)
-    assert read_json(tmp_path / "rejects.json") == {"images": 1, "rejected": 1, "rejects": rejects}
+    told = [{"file": "a, b.png", "reason": 'the "same"\npicture'}, *rejects]
+    write_rejects(tmp_path / "report.json", tmp_path / "rejects.csv", 1, told, print_scales={})
+    assert read_json(tmp_path / "report.json") == {"images": 1, "rejected": 2, "print_scales": {}}
+    with (tmp_path / "rejects.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == told
 
 
 def test_an_empty_inbox_gives_no_rows(tmp_path):
@@ -173,5 +189,31 @@ def test_printer_and_device_are_kept_and_make_another_data_set(tmp_path):
     inbox = tmp_path / "other"
     assert collect(scans(tmp_path / "told", told), inbox)[0].name != plain.name
     rows = list(scanned_rows(inbox, []))
-    assert [json.loads(row.degradation) for row in rows] == [{"printer": "P1", "device": "phone"}, {"printer": "P1"}]
-    assert {row.degradation for row in scanned_rows(tmp_path / "inbox", [])} == {None}
+    assert [(row.printer, row.device) for row in rows] == [("P1", "phone"), ("P1", None)]
+    assert {row.printer for row in scanned_rows(tmp_path / "inbox", [])} == {None}
+
+
+def test_conditions_given_once_hold_for_every_picture_that_says_nothing_else(tmp_path):
+    told = [{**TWO[0], "device": "phone"}, TWO[1] | {"device": ""}]
+    given = {"run": "R1", "device": "scanner", "paper": ""}
+    target, _ = collect(scans(tmp_path / "scans", told), tmp_path / "inbox", conditions=given)
+    rows = scanned_rows(tmp_path / "inbox", [])
+    assert [(row.run, row.device, row.paper) for row in rows] == [("R1", "phone", None), ("R1", "scanner", None)]
+    assert collect(tmp_path / "scans", tmp_path / "inbox")[0] != target
+
+
+def test_a_picture_stands_in_the_data_once(tmp_path):
+    inbox = tmp_path / "inbox"
+    collect(scans(tmp_path / "scans", TWO), inbox)
+    collect(scans(tmp_path / "more", [TWO[0]]), inbox)
+    rejects: list[dict[str, str]] = []
+    assert sorted(row.text for row in scanned_rows(inbox, rejects)) == sorted(row["text"] for row in TWO)
+    assert [reject["reason"].split(":")[0].rsplit("/", 1)[0][:19] for reject in rejects] == ["the same picture as"]
+
+
+def test_the_split_of_a_run_and_a_device_is_its_own():
+    groups = [{"run": f"R{run}", "device": device} for run in range(200) for device in ("phone", "scanner")]
+    splits = [split_of(group) for group in groups]
+    assert splits == [split_of({**group, "printer": "P"}) for group in groups]
+    assert 150 < splits.count("train") < 250
+    assert split_of({"printer": "P1"}) == "test"

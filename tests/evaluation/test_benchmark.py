@@ -184,7 +184,7 @@ def test_facts_of_a_picture_stand_in_its_row(dots, models):
     assert named.profile == "mid"
     assert only(SPOILT, "before", models).profile == "disk"
     scan = Row(data="scanned", split="test", item=3, subset="all", text="hello", capture=encode_png(symbol_picture()))
-    scan = dataclasses.replace(scan, degradation='{"printer": "P1", "device": "phone"}')
+    scan = dataclasses.replace(scan, printer="P1", device="phone")
     told = only(scan, "before", models)
     assert (told.printer, told.device, told.profile) == ("P1", "phone", None)
 

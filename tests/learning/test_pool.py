@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -85,3 +87,34 @@ def test_the_fingerprint_is_that_of_the_first_samples():
     assert other.fingerprint == pool.fingerprint
     other.captures[15] += 1
     assert other.fingerprint != pool.fingerprint
+
+
+def with_scans(share):
+    pool, scans = carriers(), carriers(count=2, side=4)
+    return dataclasses.replace(pool, scanned=scans, scanned_share=share)
+
+
+def test_scanned_pairs_are_mixed_in_by_their_share():
+    pool = with_scans(0.3)
+    source = Batches(pool, CPU, 4)
+    # A scanned window is as large as the crops, so that its red begins at 0; a crop of a carrier may begin anywhere.
+    batch = source.draw(rng(3), 2000)
+    first = batch.blurred[:, :2, 0, 0].sum(1)
+    own = Batches(carriers(), CPU, 4).draw(rng(4), 2000).blurred[:, :2, 0, 0].sum(1)
+    at_corner = float((own == 0).float().mean())
+    expected = 0.3 + 0.7 * at_corner
+    assert abs(float((first == 0).float().mean()) - expected) < 0.04
+    assert batch.blurred.shape == (2000, 6, 36, 36)
+
+
+def test_without_a_share_nothing_changes():
+    plain, mixed = Batches(carriers(), CPU, 4), Batches(with_scans(0.0), CPU, 4)
+    assert plain.draw(rng(), 5).blurred.shape == mixed.draw(rng(), 5).blurred.shape
+    assert {float(each) for each in mixed.draw(rng(), 50).blurred[:, 2, 0, 0] * 255} <= {0.0, 1.0, 2.0}
+
+
+def test_the_shares_of_all_processes_are_the_mixed_batch():
+    source = Batches(with_scans(0.5), CPU, 4)
+    whole = source.draw(rng(), 6)
+    for rank in range(3):
+        assert torch.equal(source.draw(rng(), 6, rank, 3).blurred, whole.blurred[rank::3])

@@ -19,9 +19,11 @@ from qrestore.dots.carrier import DOT_SIDES, MODULE_SIDE_PX, SITES_PER_SIDE, Dot
 from qrestore.dots.embedding import embed, modules_for
 from qrestore.dots.key import key_id
 from qrestore.dots.message import Message
-from qrestore.optics.capture import blur
-from qrestore.optics.degradation import PROFILES, Degradation, degrade, draw
+from qrestore.optics.capture import Capture, blur
+from qrestore.optics.degradation import PROFILES, Degradation, Profile, degrade, draw
+from qrestore.optics.printing import Printing
 from qrestore.optics.psf import Psf, blurred_box, disk, motion
+from qrestore.optics.wear import Wear
 from qrestore.symbol.geometry import LEVELS, side_modules
 
 _MARGIN_MODULES = 4
@@ -29,19 +31,36 @@ _MARGIN_MODULES = 4
 
 
 @dataclass(frozen=True)
+class OwnProfile:
+    """A printer and a camera that were measured, as `qrestore profile` writes them."""
+
+    name: str
+    printing: Printing
+    capture: Capture
+
+
+@dataclass(frozen=True)
 class Subset:
     """One part of the set: a dot size under one or more profiles, which take turns."""
 
     dot_side_px: DotSide
-    profiles: Annotated[tuple[str, ...], Len(1)]
+    profiles: Annotated[tuple[str | OwnProfile, ...], Len(1)]
+    """Names of `PROFILES`, or profiles of one's own."""
     fill: Annotated[float, Interval(gt=0, le=1)]
     """Share of the data modules that hold dots."""
     message_bytes: Annotated[int, Gt(0)]
 
     def __post_init__(self) -> None:
-        for name in self.profiles:
-            if name not in PROFILES:
-                raise ValueError(f"profile {name!r}; known: {', '.join(PROFILES)}")
+        for profile in self.profiles:
+            if isinstance(profile, str) and profile not in PROFILES:
+                raise ValueError(f"profile {profile!r}; known: {', '.join(PROFILES)}")
+
+    def profile(self, number: int) -> tuple[str, Profile]:
+        """Name and ranges of the profile that carrier `number` of the subset is printed and captured by."""
+        chosen = self.profiles[number % len(self.profiles)]
+        if isinstance(chosen, str):
+            return chosen, PROFILES[chosen]
+        return chosen.name, Profile(chosen.printing, Wear(), chosen.capture)
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ def dots_row(settings: Carriers, seed: int, split: Split, subset: str, number: i
         level=level,
         mask=int(rng.integers(8)),
         quiet_zone=0,
-        degradation=json.dumps(asdict(draw(PROFILES[kind.profiles[number % len(kind.profiles)]], rng)), sort_keys=True),
+        degradation=json.dumps(asdict(draw(kind.profile(number)[1], rng)), sort_keys=True),
         dot_side_px=kind.dot_side_px,
         dot_modules=modules,
         key_id=key_id(key),
@@ -147,9 +166,17 @@ def true_dots(row: Row) -> tuple[Dots, NDArray[np.bool_]]:
     """
     if row.dots is None or row.symbol_version is None:
         raise ValueError(f"{row.name}: holds no dots")
-    side = SITES_PER_SIDE * side_modules(row.symbol_version)
-    if len(row.dots) != -(-2 * side * side // 8):
-        raise ValueError(f"{row.name}: dots in {len(row.dots)} bytes; expected {-(-2 * side * side // 8)}")
-    bits = np.unpackbits(np.frombuffer(row.dots, np.uint8), count=2 * side * side).astype(np.bool_)
+    try:
+        return unpack_dots(row.dots, row.symbol_version)
+    except ValueError as error:
+        raise ValueError(f"{row.name}: {error}") from None
+
+
+def unpack_dots(packed: bytes, symbol_version: int) -> tuple[Dots, NDArray[np.bool_]]:
+    """Dots and used sites that `pack_dots` packed: (3 side, 3 side) each; raises ValueError for another size."""
+    side = SITES_PER_SIDE * side_modules(symbol_version)
+    if len(packed) != -(-2 * side * side // 8):
+        raise ValueError(f"dots in {len(packed)} bytes; expected {-(-2 * side * side // 8)}")
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=2 * side * side).astype(np.bool_)
     used, dots = bits.reshape(2, side, side)
     return dots, used

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qrestore.datasets.row import Row, with_text_group
+from qrestore.datasets.row import CONDITIONS, Row, with_text_group
 from qrestore.files import whole
 
 _ARROW = {
@@ -33,19 +33,25 @@ _ARROW = {
     "dots": pa.binary(),
     "capture": pa.binary(),
 }
-SCHEMA = pa.schema([(field.name, _ARROW.get(field.name, pa.string())) for field in fields(Row)])
+SCANNED_SCHEMA = pa.schema([(field.name, _ARROW.get(field.name, pa.string())) for field in fields(Row)])
+SCHEMA = pa.schema([field for field in SCANNED_SCHEMA if field.name not in CONDITIONS])
 FACTS = [name for name in SCHEMA.names if name != "capture"]
-"""Every column but the picture."""
+"""Every column but the picture, of drawn and of scanned data."""
 
 _BATCH = 256
 
 
-def write_index(path: Path, rows: Iterable[Row]) -> int:
-    """Write rows, atomically and in flat memory; return how many."""
+def write_index(path: Path, rows: Iterable[Row], schema: pa.Schema = SCHEMA) -> int:
+    """Write rows, atomically and in flat memory; return how many.
+
+    Parameters
+    ----------
+    schema : `SCANNED_SCHEMA` keeps the conditions of scanned rows, which `SCHEMA` leaves out.
+    """
     count = 0
-    with whole(path) as part, pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
+    with whole(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for batch in _batched(rows, _BATCH):
-            writer.write_batch(pa.RecordBatch.from_pylist([asdict(with_text_group(row)) for row in batch], SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist([asdict(with_text_group(row)) for row in batch], schema))
             count += len(batch)
     return count
 
@@ -67,7 +73,7 @@ def read_index(path: Path) -> Iterator[Row]:
 def read_facts(path: Path) -> pa.Table:
     """Read every column but the pictures."""
     with _open(path) as file:
-        return file.read(FACTS)
+        return file.read([name for name in file.schema_arrow.names if name != "capture"])
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -75,7 +81,7 @@ def _open(path: Path) -> pq.ParquetFile:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise ValueError(f"{path}: no readable index ({error}); make it again with `dvc repro`") from None
-    if not file.schema_arrow.equals(SCHEMA):
+    if not any(file.schema_arrow.equals(schema) for schema in (SCHEMA, SCANNED_SCHEMA)):
         raise ValueError(f"{path}: index of another format; make it again with `dvc repro`")
     return file
 

@@ -11,6 +11,9 @@ DataName = Literal["defocus", "motion", "scanned", "dots"]
 """In this order for good: a place in it is part of every item's seed."""
 
 Split = Literal["train", "validation", "test"]
+CONDITIONS = ("printer", "paper", "device", "run")
+"""Columns that say how a scanned capture came to be; a drawn one has none of them."""
+
 DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -22,7 +25,8 @@ class Row:
     A synthetic capture is drawn from `SeedSequence([seed, data, split, item])`, a scanned one comes
     from `file`. `seen` marks contents that also stand in the training pool. `subset` names a part
     of the data set whose figures are reported apart. `degradation` is the drawn setting of the
-    optics as JSON, `readable` whether a plain reader reads the capture. Of a carrier:
+    optics as JSON; `printer`, `paper`, `device` and `run` are known of a scan instead. `readable` says
+    whether a plain reader reads the capture. Of a carrier:
     `dot_modules` that hold dots, the id of their key, the `message` they carry, and `dots`, the true
     dot matrix as `datasets.dots.pack_dots` packs it.
     """
@@ -46,6 +50,10 @@ class Row:
     blur_sigma_px: float | None = None
     noise_sigma: float | None = None
     degradation: str | None = None
+    printer: str | None = None
+    paper: str | None = None
+    device: str | None = None
+    run: str | None = None
     readable: bool | None = None
     dot_side_px: int | None = None
     dot_modules: int | None = None
@@ -64,6 +72,11 @@ class Row:
         if self.symbol_version is None or self.level is None:
             raise ValueError(f"{self.name}: symbol version and level are not known")
         return module_matrix(self.text, self.symbol_version, self.level, self.mask)
+
+
+def of_seen(subset: str) -> bool:
+    """Whether a subset holds contents that a training saw too."""
+    return subset.split("-")[-1] == "seen"
 
 
 def with_text_group(row: Row) -> Row:

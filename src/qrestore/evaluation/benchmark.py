@@ -23,7 +23,7 @@ from qrestore.dots.embedding import recover
 from qrestore.evaluation.blind_restorers import SHARED
 from qrestore.evaluation.dot_readers import DOT_READERS, dot_reader
 from qrestore.evaluation.metrics import module_errors, psnr_db, qr_mae
-from qrestore.evaluation.restorers import RESTORERS, restorer
+from qrestore.evaluation.restorers import PRINTED, RESTORERS, restorer
 from qrestore.files import whole
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.cascade import read
@@ -118,7 +118,7 @@ def measure(task: Task) -> list[Measured]:
 
 
 def _image(row: Row) -> Image:
-    return from_uint8(open_colour(row.capture) if row.data in ("motion", "dots") else open_grey(row.capture))
+    return from_uint8(open_colour(row.capture) if row.data == "motion" or row.dots else open_grey(row.capture))
 
 
 def pin_threads() -> None:
@@ -156,13 +156,14 @@ def _head(row: Row, restorer: str, profile: str | None) -> dict[str, Any]:
         **{fact: getattr(row, fact) for fact in facts},
         "restorer": restorer,
         "profile": profile or optics.get("kind"),
-        **{fact: optics.get(fact) for fact in ("printer", "device")},
+        "printer": row.printer,
+        "device": row.device,
     }
 
 
 def _result(row: Row, head: dict[str, Any], found: Restored) -> Result:
     restored, name = found.image, head["restorer"]
-    if row.data == "dots":  # cut to the symbol, which no reader takes without its quiet zone
+    if row.dots:  # cut to the symbol, which no reader takes without its quiet zone
         restored = np.pad(restored, restored.shape[0] // 10, constant_values=1)
     recognised = false_read = False
     if found.text is None:
@@ -178,7 +179,7 @@ def _result(row: Row, head: dict[str, Any], found: Restored) -> Result:
         recognised=recognised,
         false_read=false_read,
         sharpness=round(tenengrad(restored), 6),
-        **({} if row.data == "dots" else _against_ideal(row, restored)),
+        **({} if row.dots else _against_ideal(row, restored)),
     )
 
 
@@ -237,9 +238,10 @@ def tasks(
         if row.readable:
             yield Task(row, models, RESTORERS[data][:1], profile(row))
             continue
+        printed = PRINTED if data == "scanned" and row.dots else ()
         more = [name for name, counts in (slow or {}).items() if unread[row.subset] < counts.get(row.subset, 0)]
         unread[row.subset] += 1
-        yield Task(row, models, (*RESTORERS[data], *more), profile(row))
+        yield Task(row, models, (*RESTORERS[data], *printed, *more), profile(row))
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:

@@ -31,6 +31,9 @@ RESTORERS: dict[DataName, tuple[str, ...]] = {
 }
 """What is measured on which data, `before` first. It and `read` leave the picture alone; `read` may try variants."""
 
+PRINTED = ("threshold_registered", "lmmse", "direct", "carrier")
+"""Dot readers that scanned labels are read by besides."""
+
 SLOW = ("pan", "tenengrad", "decode_each_scale", "pmp", "epll")
 """Measured on the first pictures of each subset of `defocus` alone: [fast-deblur] and what it compares with."""
 

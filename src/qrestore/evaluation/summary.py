@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qrestore.datasets.row import of_seen
 from qrestore.evaluation.benchmark import Result
 from qrestore.intervals import clustered_bootstrap, wilson
 
@@ -66,7 +67,7 @@ def totals(results: Iterable[Result], column: Callable[[Result], str | None] = l
 
 def breakdown(results: Sequence[Result]) -> dict[str, Totals]:
     """Totals by each of `COLUMNS` that says something, of all subsets but contents that a training saw."""
-    unseen = [result for result in results if result.subset != "seen"]
+    unseen = [result for result in results if not of_seen(result.subset)]
     return {name: found for name, column in COLUMNS.items() if (found := totals(unseen, column))}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from qrestore.arrays import Matrix, from_uint8
 from qrestore.datasets.dots import dot_side
 from qrestore.datasets.drawing import draw_all
 from qrestore.datasets.row import Row
-from qrestore.dots.carrier import DotSide, Soft
+from qrestore.dots.carrier import MODULE_SIDE_PX, DotSide, Soft
 from qrestore.dots.extraction import binarise, from_carrier, from_dot_image
 from qrestore.learning.carriers import Seen, bit_error_rate, seen, seen_as_captured
 from qrestore.learning.dots_reader import NetworkReader, Reading
@@ -46,6 +47,36 @@ def dots_pool(
     if show is seen_as_captured:
         return Pool(captures, ideals)
     return Pool(captures, ideals, lattice(matrices.shape[1], side_px), matrices)
+
+
+def scanned_pool(rows: Iterable[Row], route: Route, side_px: DotSide, crop_modules: int) -> Pool | None:
+    """Windows of scanned labels, registered, to mix into the pool of a network; None where there is no label.
+
+    Parameters
+    ----------
+    rows : scanned rows, of which those count that are labels with dots of `side_px`.
+    crop_modules : side of the windows, which tile every label and begin at every second module; smaller labels
+        give none.
+    """
+    captures, ideals, matrices = [], [], []
+    for row in rows:
+        if row.dots is None or row.dot_side_px != side_px:
+            continue
+        each = seen(row)
+        ideal = ideal_image(route, each.matrix, each.dots, side_px)
+        last = (each.matrix.shape[0] - crop_modules) // 2 * 2
+        starts = sorted({*range(0, last + 1, crop_modules - crop_modules % 2), last}) if last >= 0 else []
+        for down, right in product(starts, repeat=2):
+            fine, coarse = (
+                np.s_[down * by : (down + crop_modules) * by, right * by : (right + crop_modules) * by]
+                for by in (MODULE_SIDE_PX, 1)
+            )
+            captures.append(each.capture[fine])
+            ideals.append(ideal[fine])
+            matrices.append(each.matrix[coarse])
+    if not captures:
+        return None
+    return Pool(np.stack(captures), np.stack(ideals), lattice(crop_modules, side_px), np.stack(matrices))
 
 
 def _shown(rows: Callable[[int], Row], show: Callable[[Row], Seen], number: int) -> Seen:

@@ -19,13 +19,16 @@ class Pool:
     """Pairs for training, and where their dots may stand if they are carriers.
 
     `captures` : (n, height, width, 3) uint8. `ideals` : (n, height', width') uint8. `lattice` : (2, height,
-    width), `dots_routes.lattice`. `matrices` : (n, height / 9, width / 9), True = dark module.
+    width), `dots_routes.lattice`. `matrices` : (n, height / 9, width / 9), True = dark module. `scanned` : pairs of
+    scanned labels, of which `scanned_share` of every batch are taken on average.
     """
 
     captures: NDArray[np.uint8]
     ideals: NDArray[np.uint8]
     lattice: NDArray[np.float32] | None = None
     matrices: NDArray[np.bool_] | None = None
+    scanned: "Pool | None" = None
+    scanned_share: float = 0.0
 
     @property
     def fingerprint(self) -> str:
@@ -55,11 +58,22 @@ class Batches:
         self._captures = torch.from_numpy(pool.captures).to(on)
         self._ideals = torch.from_numpy(pool.ideals).to(on)
         self._crop_modules = crop_modules
+        self._scanned = None if pool.scanned is None else Batches(pool.scanned, on, crop_modules)
+        self._scanned_share = pool.scanned_share
         self._lattice = None if pool.lattice is None else torch.from_numpy(pool.lattice).to(on)
         self._matrices = None if pool.matrices is None else torch.from_numpy(pool.matrices).to(on)
 
     def draw(self, rng: np.random.Generator, size: int, rank: int = 0, ranks: int = 1) -> Batch:
         """Draw a batch of `size`, of which process `rank` of `ranks` gets its share."""
+        if self._scanned is None:
+            return self._drawn(rng, size, rank, ranks)
+        scanned = int(rng.binomial(size, self._scanned_share))
+        sources = ((self, size - scanned), (self._scanned, scanned))
+        parts = [source._drawn(rng, count, 0, 1) for source, count in sources if count]
+        blurred, ideal = torch.cat([part.blurred for part in parts]), torch.cat([part.ideal for part in parts])
+        return Batch(blurred[rank::ranks], ideal[rank::ranks], parts[0].footprint)
+
+    def _drawn(self, rng: np.random.Generator, size: int, rank: int, ranks: int) -> Batch:
         chosen = rng.integers(len(self._captures), size=size)
         if self._crop_modules is None or self._matrices is None or self._lattice is None:
             at = torch.from_numpy(chosen[rank::ranks]).to(self._captures.device)

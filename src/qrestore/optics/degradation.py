@@ -117,9 +117,9 @@ def degrade(label: Image, degradation: Degradation, side_px: int, margin_px: int
     """
     d = degradation
     frame, margin = _framed(label, d, side_px, margin_px)
-    rng = _generators(d.seed)
+    rng = generators(d.seed)
     near, far = margin - 0.5, frame.shape[0] - margin - 0.5
-    image = capture.lens(_printed(frame, d, rng), d.lens_sigma_px, (far - near) / side_px)
+    image = capture.lens(printed(frame, d, rng), d.lens_sigma_px, (far - near) / side_px)
     if d.defocus_radius_px > 0:
         image = capture.blur(image, disk(d.defocus_radius_px))
     if d.motion_length_px > 0:
@@ -160,7 +160,7 @@ def copy(picture: bytes, degradation: Degradation, label_px: int, side_px: int, 
     return degrade(label.astype(np.float64), degradation, side_px, margin_px)
 
 
-def _generators(seed: int) -> dict[str, np.random.Generator]:
+def generators(seed: int) -> dict[str, np.random.Generator]:
     """SFC64, because it draws normals at two thirds of the default generator's cost."""
     seeds = np.random.SeedSequence(seed).spawn(len(_PURPOSES))
     return {purpose: np.random.Generator(np.random.SFC64(own)) for purpose, own in zip(_PURPOSES, seeds, strict=True)}
@@ -183,7 +183,7 @@ def _framed(label: Image, d: Degradation, side_px: int, margin_px: int) -> tuple
     return label[cut : label.shape[0] - cut, cut : label.shape[0] - cut], margin_px - cut
 
 
-def _printed(label: Image, d: Degradation, rng: dict[str, np.random.Generator]) -> Iterator[printing.Field]:
+def printed(label: Image, d: Degradation, rng: dict[str, np.random.Generator]) -> Iterator[printing.Field]:
     """Light that the worn print throws back, at one point of every printer dot after the other."""
     shape = (label.shape[0], label.shape[1])
     threshold = printing.ink_threshold(shape, d.dot_gain, d.mottle_sigma, d.mottle_px, rng["mottle"])

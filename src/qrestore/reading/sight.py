@@ -147,11 +147,11 @@ def _look(colour: NDArray[np.uint8], corners: Corners, version: int | None) -> S
     """Register a symbol, of the version that the picture shows if none is given; ValueError where there is none."""
     version = version or _version(colour, corners)
     side = side_modules(version)
-    capture, inside = _cut(colour, corners, side * _MODULE_PX)
+    capture, inside = cut_out(colour, corners, side * _MODULE_PX)
     return Sight(capture, version, registered(capture, side, 2, guess=from_corners(inside, side))[1])
 
 
-def _cut(colour: NDArray[np.uint8], corners: Corners, least_side_px: int) -> tuple[Image, Corners]:
+def cut_out(colour: NDArray[np.uint8], corners: Corners, least_side_px: int) -> tuple[Image, Corners]:
     """Cut the symbol and some margin out of a picture, reduced to no fewer pixels a side; the corners go with it."""
     at = np.array(corners)
     by = max(1, int(np.linalg.norm(at - np.roll(at, 1, 0), axis=1).min() // least_side_px))
@@ -168,7 +168,7 @@ def _cut(colour: NDArray[np.uint8], corners: Corners, least_side_px: int) -> tup
 
 def _version(colour: NDArray[np.uint8], corners: Corners) -> int:
     """Version whose fixed modules the picture shows best; raises ValueError where it shows none well."""
-    capture, inside = _cut(colour, corners, side_modules(40) * _COARSE_MODULE_PX)
+    capture, inside = cut_out(colour, corners, side_modules(40) * _COARSE_MODULE_PX)
     grey = capture.mean(2)
 
     def agreement(version: int) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qrestore.datasets.row import of_seen
 from qrestore.dots.capacity import failure_rate
 from qrestore.dots.carrier import SITES_PER_SIDE
 from qrestore.dots.embedding import modules_for
@@ -27,7 +28,7 @@ def recognition_by_blur(results: Iterable[Result], restorers: Sequence[str]) -> 
     for result in results:
         if (
             result.restorer in restorers
-            and result.subset != "seen"
+            and not of_seen(result.subset)
             and None not in (result.severity, result.symbol_version)
         ):
             blur = (int((result.severity or 0) / BLUR_STEP) + 0.5) * BLUR_STEP

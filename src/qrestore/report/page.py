@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from qrestore.datasets.row import DataName
+from qrestore.datasets.row import DATA_NAMES, DataName
 from qrestore.dots.carrier import DOT_SIDES
 from qrestore.evaluation.benchmark import Result, read_results
 from qrestore.evaluation.blind_restorers import SCALES
@@ -72,7 +72,7 @@ def write_report(root: Path, evidence_digest: str, git_commit: str, reviews: Seq
         "summary": _table(summary, timing["seconds"]),
         "broken_down": [
             line
-            for data in results
+            for data in DATA_NAMES
             for line in _broken_down(read_json(metrics / f"{data}.json"), timing.get("by", {}).get(data, {}))
         ],
         "timing": timing,

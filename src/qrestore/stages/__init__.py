@@ -14,6 +14,7 @@ PARAMS = Path("params.yaml")
 SYNTHETIC = Path("data/synthetic")
 POOLS = Path("data/pools")
 SCANNED = Path("data/scanned/index.parquet")
+TRAINING = Path("data/scanned/training.parquet")
 INBOX = Path("data/scanned/inbox")
 REPORTS = Path("data/reports")
 SYNTHESIS = REPORTS / "synthesis.json"

@@ -16,7 +16,7 @@ from qrestore.config import load_section
 from qrestore.datasets.defocus import POOLED_VERSIONS
 from qrestore.datasets.dots import Carriers
 from qrestore.datasets.index import read_index
-from qrestore.datasets.row import DataName, Row
+from qrestore.datasets.row import DataName, Row, of_seen
 from qrestore.dots.carrier import DOT_SIDES
 from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
 from qrestore.evaluation.remembered import remembered
@@ -100,8 +100,7 @@ def _profile(carriers: Carriers, row: Row) -> str | None:
     """Name of the profile that a drawn carrier was printed and captured by."""
     if row.data != "dots" or row.seed is None:
         return None
-    profiles = carriers.subsets[row.subset].profiles
-    return profiles[row.item % PLACES % len(profiles)]
+    return carriers.subsets[row.subset].profile(row.item % PLACES)[0]
 
 
 def _times_broken_down(results: list[Result], times: list[float]) -> dict[str, Any]:
@@ -109,7 +108,7 @@ def _times_broken_down(results: list[Result], times: list[float]) -> dict[str, A
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for result, taken in zip(results, times, strict=True):
         for column, value_of in COLUMNS.items():
-            if result.subset != "seen" and (value := value_of(result)) is not None:
+            if not of_seen(result.subset) and (value := value_of(result)) is not None:
                 found.setdefault(column, {}).setdefault(value, {}).setdefault(result.restorer, []).append(taken)
     return {
         column: {

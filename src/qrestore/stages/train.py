@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -24,15 +24,18 @@ from qrestore.datasets.index import read_index
 from qrestore.datasets.motion import Motion, motion_pool_row
 from qrestore.datasets.pools import MIN_AGREEMENT, SAMPLES, agreement
 from qrestore.datasets.row import Row
+from qrestore.datasets.scanned import ScannedShare
 from qrestore.dots.lmmse import save_lmmse
 from qrestore.files import digest, read_json, whole, write_json, write_text
 from qrestore.learning.carried import pack, shown
 from qrestore.learning.carriers import Example, PoolRows, prepare
+from qrestore.learning.dots_training import scanned_pool
 from qrestore.learning.linear import fit
+from qrestore.learning.pool import Pool
 from qrestore.learning.recipe import DotsRecipe, Recipe
 from qrestore.learning.tasks import Task, carry_out, code_digest, device_name, digest_of, dots_task, motion_task, named
 from qrestore.learning.weights import load_network, read_network
-from qrestore.stages import METRICS, MODELS, PARAMS, POOLS, SYNTHETIC, run
+from qrestore.stages import METRICS, MODELS, PARAMS, POOLS, SYNTHETIC, TRAINING, run
 from qrestore.timing import processor, write_training_time
 
 CHECKPOINTS = Path(".work/checkpoints")
@@ -124,7 +127,29 @@ def _task(model: str, executor: Executor) -> tuple[Task, float]:
     subset = dots.pools[f"{named(model)[0]}px"][0]
     agreed = _agreement(subset, partial(dots_row, carriers, seed, "train", subset))
     rows = [row for row in read_index(DOTS_VALIDATION) if row.subset == subset]
-    return dots_task(model, dots, carriers, seed, rows, executor, partial(bar, total=dots.pool_size)), agreed
+    task = dots_task(model, dots, carriers, seed, rows, executor, partial(bar, total=dots.pool_size))
+    share = load_section(PARAMS, "training.scanned_share", ScannedShare)
+    return (_with_scans(task, dots.crop_modules, share) if share else task), agreed
+
+
+def _with_scans(task: Task, crop_modules: int | None, share: float) -> Task:
+    """The same training, with scanned labels mixed into its pool; what of them it saw is among its facts."""
+    rows = list(read_index(TRAINING))
+    if crop_modules is None:
+        raise ValueError("training.scanned_share: the network as printed sees whole carriers of one size; set it to 0")
+    side_px, route = named(task.model)
+    scanned = scanned_pool(
+        tqdm(rows, desc=f"{task.model}, scans", unit="label", leave=False), route, side_px, crop_modules
+    )
+    if scanned is None:
+        print(f"{task.model}: no scanned label with dots of {side_px} px to train on", file=sys.stderr)
+        return task
+    facts = {"share": share, "windows": len(scanned.captures), "labels": digest_of(rows)}
+
+    def pool(count: int) -> Pool:
+        return replace(task.pool(count), scanned=scanned, scanned_share=share)
+
+    return replace(task, data={**task.data, "scanned": facts}, pool=pool)
 
 
 def _agreement(pool: str, draw: Callable[[int], Row]) -> float:
@@ -144,6 +169,8 @@ def pack_training(model: str, folder: Path) -> None:
         raise ValueError(f"{model} is no network; `dvc repro train@{model}` fits it in a minute")
     with drawing_processes() as executor:
         task, _ = _task(model, executor)
+        if "scanned" in task.data:
+            raise ValueError("training.scanned_share: scans are trained on here alone; set it to 0 to pack a training")
         dots = isinstance(task.recipe, DotsRecipe)
         settings = (
             load_section(PARAMS, "synthesis.dots", Carriers)

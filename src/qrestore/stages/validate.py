@@ -29,7 +29,7 @@ from qrestore.dots.carrier import DOT_SIDES, SITES_PER_SIDE, draw_carrier
 from qrestore.files import digest, read_json, write_json
 from qrestore.pictures import PictureError, open_grey
 from qrestore.reading.cascade import read
-from qrestore.stages import PARAMS, POOLS, REPORTS, SCANNED, SYNTHESIS, SYNTHETIC, run
+from qrestore.stages import PARAMS, POOLS, REPORTS, SCANNED, SYNTHESIS, SYNTHETIC, TRAINING, run
 from qrestore.symbol.decode import same_text
 from qrestore.symbol.geometry import LEVELS
 from qrestore.symbol.render import render
@@ -51,23 +51,27 @@ class Validation:
     """By subset, the range of every column that its profile draws."""
 
 
+SCANS = {"scanned": SCANNED, "training": TRAINING}
+"""Indexes of scanned data; what training may see of them is judged apart, for it makes networks train."""
+
+
 class InvalidDataError(ValueError):
     """Data that breaks a rule."""
 
 
 def main(data: str) -> None:
-    """Validate every index of `defocus`, `motion`, `dots` or `scanned`; write the report only if all pass."""
+    """Validate every index of `defocus`, `motion`, `dots`, `scanned` or `training`; the report only if all pass."""
     limits = load_section(PARAMS, "validation", Validation)
     pools = sorted(POOLS.glob("*.parquet"))
-    sets = [SCANNED] if data == "scanned" else sorted(SYNTHETIC.glob("*/*.parquet"))
-    own = [path for path in (*sets, *pools) if path == SCANNED or _data(path) == data]
+    sets = [SCANS[data]] if data in SCANS else sorted(SYNTHETIC.glob("*/*.parquet"))
+    own = [path for path in (*sets, *pools) if path in SCANS.values() or _data(path) == data]
     tables = {path: table(path, limits.decoded_targets) for path in own}
     report = {
         str(path): check(path, frame, suite(data, limits, sorted(frame["subset"].unique())))
         for path, frame in tables.items()
     }
     _disjoint([*sets, *pools])
-    _as_drawn({path: frame for path, frame in tables.items() if path in sets and path != SCANNED})
+    _as_drawn({path: frame for path, frame in tables.items() if path in sets and path not in SCANS.values()})
     write_json(REPORTS / f"validation-{data}.json", report)
 
 
@@ -146,17 +150,17 @@ def suite(data: str, limits: Validation, subsets: Sequence[str]) -> list[Any]:
         gxe.ExpectColumnValuesToBeBetween(column="side_px", min_value=limits.min_side_px),
         gxe.ExpectColumnValuesToBeBetween(column="contrast", min_value=limits.min_contrast),
     ]
-    if data == "scanned":
-        return [*rules, gxe.ExpectColumnValuesToBeUnique(column="file")]
+    labels = [
+        gxe.ExpectColumnValuesToBeInSet(column="dot_side_px", value_set=list(DOT_SIDES)),
+        gxe.ExpectColumnValuesToBeInSet(column="dots_elsewhere", value_set=[0]),
+        gxe.ExpectColumnPairValuesToBeEqual(column_A="used_modules", column_B="dot_modules"),
+    ]
+    if data in SCANS:
+        return [*rules, *labels, gxe.ExpectColumnValuesToBeUnique(column="file")]
     ranges = ["defocus_radius_px", "motion_length_px", "blur_sigma_px", "noise_sigma"]
     if data == "dots":
         ranges.append("dot_share")
-        rules += [
-            gxe.ExpectColumnValuesToBeInSet(column="dot_side_px", value_set=list(DOT_SIDES)),
-            gxe.ExpectColumnValuesToBeUnique(column="key_id"),
-            gxe.ExpectColumnValuesToBeInSet(column="dots_elsewhere", value_set=[0]),
-            gxe.ExpectColumnPairValuesToBeEqual(column_A="used_modules", column_B="dot_modules"),
-        ]
+        rules += [*labels, gxe.ExpectColumnValuesToBeUnique(column="key_id")]
     for column in ranges:
         low, high = getattr(limits, column)
         rules.append(gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high))
