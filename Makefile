@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui scans accept import-weights evidence toy reading dots browser
+.PHONY: help setup run test test-slow check format ui scans profile accept import-weights evidence toy reading dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: t
 	@qrestore scans "$(FROM)" $(if $(WITH),--with "$(WITH)") $(if $(PRINTER),--printer "$(PRINTER)") $(if $(PAPER),--paper "$(PAPER)") $(if $(DEVICE),--device "$(DEVICE)") $(if $(RUN),--run "$(RUN)")
 	@dvc --wait-for-lock repro summarize
 	@qrestore report
+
+profile: $(READY) ## FROM="scan ...": measure a printer from scans of its targets (qrestore label targets), write own.yaml
+	@test -n "$(FROM)" || { echo "say which scans: make profile FROM=scan.png" >&2; exit 2; }
+	@qrestore profile $(FROM) -o own.yaml
 
 accept: $(READY) ## STAGE="name ...": accept an edit of code that leaves the outputs of stages as they are
 	@test -n "$(STAGE)" || { echo "say which stages: make accept STAGE=train@qr-deblurrer" >&2; exit 2; }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from qrestore import cli_label, cli_registry, cli_train
+from qrestore import cli_label, cli_profile, cli_registry, cli_train
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(run=_restore)
 
     cli_label.add(commands)
+    cli_profile.add(commands)
     cli_train.add(commands)
     cli_registry.add(commands)
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qrestore import cli_sheet
+from qrestore import cli_profile, cli_sheet
 from qrestore.cli_sheet import add_key, add_place, add_style, check_suffix, key_of
 from qrestore.terminal import OK, UNREAD, UsageError, printable, shown
 
@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     make.set_defaults(run=_make)
 
     cli_sheet.add(actions)
+    cli_profile.add_to_label(actions)
 
     read = actions.add_parser(
         "read",

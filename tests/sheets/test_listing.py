@@ -51,7 +51,7 @@ def test_columns_stand_in_any_order_among_others(tmp_path):
 
 
 def test_quotes_and_line_ends_inside_a_field_stay_and_lines_are_those_of_the_file(tmp_path):
-    rows = rows_of(tmp_path / "l", HEADER + '\na,"t ""x"", y","m\nn"\n\nb,t,m\n')
+    rows = rows_of(tmp_path / "l", HEADER + '\na,"t ""x"", y","m\nn"\n\nb,t,m\n,,\n')
     assert rows == [Wanted(4, "a", 't "x", y', "m\nn"), Wanted(6, "b", "t", "m")]
 
 

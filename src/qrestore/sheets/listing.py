@@ -84,7 +84,7 @@ def check_dot_side(dot_side_px: int, dpi: int) -> None:
 
 
 def read_listing(path: Path) -> list[Wanted]:
-    """Read a list: CSV in UTF-8 whose header names at least the columns `COLUMNS`; blank lines are nothing.
+    """Read a list: CSV in UTF-8 whose header names at least the columns `COLUMNS`; rows of nothing are ignored.
 
     Raises
     ------
@@ -173,13 +173,11 @@ def _end_with_parent() -> None:
 def _rows(lines: Any) -> Iterator[Wanted]:
     seen: dict[str, int] = {}
     try:
-        header = next((line for line in lines if line), None)
+        header = next(filter(any, lines), None)
         if header is None:
             raise ValueError(f"empty; expected a header line {','.join(COLUMNS)}")
         columns = _columns(header)
-        for line in lines:
-            if not line:
-                continue
+        for line in filter(any, lines):
             if len(line) != len(header):
                 raise ValueError(f"line {lines.line_num}: {len(line)} columns; the header has {len(header)}")
             row = Wanted(lines.line_num, *(line[column] for column in columns))
@@ -207,8 +205,7 @@ def _columns(header: Sequence[str]) -> list[int]:
 def _check(row: Wanted) -> None:
     if not row.serial:
         raise ValueError(f"line {row.line}: no serial; give each label its own")
-    if len(row.serial.encode()) > _MAX_SERIAL_BYTES:
-        size = len(row.serial.encode())
+    if (size := len(row.serial.encode())) > _MAX_SERIAL_BYTES:
         raise ValueError(f"line {row.line}: serial of {size} bytes; expected at most {_MAX_SERIAL_BYTES}")
     if not row.text:
         raise ValueError(f"line {row.line}: no text; no QR reader would tell such a code from none")

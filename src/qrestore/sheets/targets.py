@@ -37,7 +37,7 @@ _COLUMNS, _ROWS = 6, 7
 _STEP_PX = BLOCK_PX + _SPACING_PX
 TILE_WIDTH_PX, TILE_HEIGHT_PX = _COLUMNS * _STEP_PX + _SPACING_PX, _ROWS * _STEP_PX + _SPACING_PX
 
-_CHART_MM, _PATCH_MM, _TEXT_MM = (9.5, 6.0), 3.0, 1.2
+_CHART_MM, _PATCH_MM, _TEXT_MM, _HEAD_MM = (9.5, 6.0), 3.0, 1.2, 5.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,10 @@ def draw_targets(paper: str, dpi: int) -> Page:
     """Draw the page of targets; raises ValueError for a paper or dpi that `Frame.of` refuses."""
     frame = Frame.of(paper, dpi)
     page = Page(frame, page_number(dpi))
-    _draw_chart(page, f"qrestore targets, {paper}, {dpi} dpi: print at 100 %, without smoothing or toner saving")
+    title = f"qrestore targets, {paper}, {dpi} dpi: print at 100 %, without smoothing or toner saving"
+    _draw_chart(
+        page, (title, "black 2/5: dots of 2 printer dots, one every 5; lines 3: of 3, 3 apart; check: chequered")
+    )
     _draw_ruler(page)
     drawn = tile()
     for x, y in origins(frame):
@@ -154,17 +157,19 @@ def _chart_columns(frame: Frame) -> int:
 
 def _chart_bottom(frame: Frame) -> int:
     rows = -(-len(_shown()) // _chart_columns(frame))
-    return frame.inner_px[1] + to_px(2 * _TEXT_MM + rows * _CHART_MM[1], frame.dpi)
+    return frame.inner_px[1] + to_px(_HEAD_MM + rows * _CHART_MM[1], frame.dpi)
 
 
-def _draw_chart(page: Page, title: str) -> None:
+def _draw_chart(page: Page, lines: tuple[str, ...]) -> None:
     frame = page.frame
     left, top, _, _ = frame.inner_px
     wide, high, side, text = (to_px(mm, frame.dpi) for mm in (*_CHART_MM, _PATCH_MM, _TEXT_MM))
-    page.draw(_written(title, text), left, top)
+    for number, line in enumerate(lines):
+        page.draw(_written(line, text), left, top + 2 * number * text)
+    top += to_px(_HEAD_MM, frame.dpi)
     for number, patch in enumerate(_shown()):
         row, column = divmod(number, _chart_columns(frame))
-        x, y = left + column * wide, top + 2 * text + row * high
+        x, y = left + column * wide, top + row * high
         page.draw(patch.drawn(side), x, y)
         page.draw(_written(patch.name, text), x, y + side + text // 4)
 
