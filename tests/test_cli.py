@@ -153,6 +153,25 @@ def test_scans_are_brought_in(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "data/scanned/inbox").glob("*/a.png"))) == 1
 
 
+def test_scans_of_sheets_are_brought_in_with_their_manifest(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "list.csv").write_text("serial,text,message\nS1,hello,m1\n")
+    (tmp_path / "scans").mkdir()
+    making = ["label", "sheet", "list.csv", "--key", "key", "--paper", "A6", "--dpi", "600", "--jobs", "1"]
+    assert main([*making, "-o", "scans/page.png"]) == 0
+    (tmp_path / "scans/page.labels.parquet").rename("kept.labels.parquet")
+    assert main(["scans", "scans", "--with", "scans/page.png"]) == 2
+    assert "page.png: no readable manifest" in capsys.readouterr().err
+    given = ["--with", "kept.labels.parquet", "--printer", "P1", "--run", "R1"]
+    assert main(["scans", "scans", *given]) == main(["scans", "scans", *given]) == 0
+    (folder,) = (tmp_path / "data/scanned/inbox").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "0-kept.labels.parquet", "conditions.json", "page.png"
+    ]  # fmt: skip
+    assert json.loads((folder / "conditions.json").read_text()) == {"printer": "P1", "run": "R1"}
+
+
 def run(code, *arguments, **options):
     source = str(Path(__file__).parents[1] / "src")
     return subprocess.run(

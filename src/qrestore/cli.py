@@ -188,8 +188,11 @@ def _scans(arguments: argparse.Namespace) -> int:
     from qrestore.sheets.manifest import sheet_of
     from qrestore.stages import INBOX
 
-    for manifest in arguments.manifests:
-        sheet_of(manifest)  # raises where it is none
+    try:
+        for manifest in arguments.manifests:
+            sheet_of(manifest)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     conditions = {name: getattr(arguments, f"of_{name}") for name in CONDITIONS}
     target, files = collect(arguments.folder, INBOX, arguments.manifests, conditions)
     print(f"{files} pictures in {target}; `dvc repro` takes them into the data")

@@ -97,9 +97,10 @@ def accept(root: Path, stages: Sequence[str]) -> str:
 def _added(root: Path, stages: Sequence[str]) -> set[str]:
     """Dependencies and parameters that `dvc.lock` does not know yet; refuses all other changes but those of code."""
     changed = {name for name in _changed(root, stages) if not name.startswith("src/")}
-    known = {dep["path"] for stage in _locked(root, stages) for dep in stage.get("deps", ())}
-    known |= {name for stage in _locked(root, stages) for name in stage.get("params", {}).get("params.yaml", {})}
-    if other := sorted(changed & (known | {out["path"] for stage in _locked(root, stages) for out in stage["outs"]})):
+    locked = _locked(root, stages)
+    known = {each["path"] for entry in locked for each in (*entry.get("deps", ()), *entry["outs"])}
+    settings = {name for entry in locked for name in entry.get("params", {}).get("params.yaml", {})}
+    if other := sorted(name for name in changed if name in known or _within(name, settings)):
         raise PipelineError(f"{', '.join(other)} changed, not code alone: run the stages (`dvc repro`)")
     with tempfile.TemporaryDirectory(prefix="qrestore-head-") as folder:
         head = Path(folder) / "qrestore"
@@ -110,6 +111,12 @@ def _added(root: Path, stages: Sequence[str]) -> set[str]:
                 "is committed, or run the stages"
             )
     return changed
+
+
+def _within(name: str, settings: set[str]) -> bool:
+    """Whether a parameter is one of these, or a part of one."""
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in settings for count in range(1, len(parts) + 1))
 
 
 def _changed(root: Path, stages: Sequence[str]) -> set[str]:

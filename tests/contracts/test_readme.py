@@ -5,7 +5,21 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import boundary, crops, deblurring, dots, inference, reading, readme, routes, speed, steps, training
+from benchmarks import (
+    boundary,
+    crops,
+    deblurring,
+    dots,
+    inference,
+    profiles,
+    reading,
+    readme,
+    routes,
+    sheets,
+    speed,
+    steps,
+    training,
+)  # fmt: skip
 from qrestore.evaluation.restorers import SLOW
 from qrestore.files import read_json
 
@@ -62,6 +76,13 @@ def test_table_of_the_spread_over_dots() -> None:
 @pytest.mark.parametrize("module", [training, inference, steps, crops, routes])
 def test_tables_of_the_networks(module: ModuleType) -> None:
     assert module.table(read_json(module.RESULT)) in (ROOT / "docs/networks.md").read_text()
+
+
+def test_tables_of_printing() -> None:
+    page, result = (ROOT / "docs/printing.md").read_text(), read_json(ROOT / "benchmarks/sheets.json")
+    assert sheets.table(result) in page
+    assert sheets.production_table(result) in page
+    assert profiles.table(read_json(ROOT / "benchmarks/profiles.json")) in page
 
 
 def test_tables_of_difficulty_and_rates() -> None:

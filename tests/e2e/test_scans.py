@@ -1,10 +1,11 @@
-"""Scanned pictures from a folder into the data, in a temporary clone; the committed lock stays without them."""
+"""Scans from a folder into the data, in a temporary clone; the committed lock stays without them."""
 
 from pathlib import Path
 
 import pytest
 
 from qrestore.datasets.index import read_facts
+from qrestore.datasets.scanned import split_of
 from qrestore.files import read_json
 from qrestore.rehearsal import clone
 from tests.e2e.conftest import Toy
@@ -60,3 +61,51 @@ def test_networks_are_not_trained_on_scans(scanned: Toy) -> None:
 def test_a_clone_without_scans_says_so(toy: Toy) -> None:
     done = toy.run("python", "-m", "qrestore.stages.ingest")
     assert "no scans were given" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def sheets(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """What the README says: a sheet made, printed and scanned in simulation, taken in, measured."""
+    here = Toy(tmp_path_factory.mktemp("sheets") / "clone", "")
+    clone(toy.root, here.root, edited=False)
+    (here.root / "key").write_bytes(bytes(range(32)))
+    label = ("python", "-m", "qrestore", "label")
+    size = ("--dpi", "600", "--dot-side", "2", "--paper", "A5")
+    here.run(*label, "sheet", "docs/labels.csv", "--key", "key", "-o", "sheet.pdf", *size)
+    here.run(*label, "simulate", "sheet.pdf", "-o", "scans", "--rotation", "2")
+    bring = ("python", "-m", "qrestore", "scans", "scans", "--with", "sheet.labels.parquet")
+    here.run(*bring, "--printer", "simulated", "--device", "scanner", "--run", "R0")
+    here.run("dvc", "repro", "summarize")
+    return here
+
+
+def test_a_sheet_comes_back_as_measured_rows(sheets: Toy) -> None:
+    facts = read_facts(sheets.root / "data/scanned/index.parquet").to_pylist()
+    assert len(facts) == 48
+    assert {(row["printer"], row["device"], row["run"]) for row in facts} == {("simulated", "scanner", "R0")}
+    assert (sheets.root / "data/reports/rejects.csv").read_text() == "file,reason\n"
+    figures = read_json(sheets.root / "models/metrics/scanned.json")
+    assert figures["totals"]["labels"]["before"]["recognition_rate"]["mean"] == 1
+    assert figures["by"]["printer"]["simulated"]["threshold_registered"]["images"] == 48
+    assert read_json(sheets.root / "models/metrics/summary.json")["scanned.labels.lmmse.images"] == 48
+    sheets.run("python", "-m", "qrestore", "report")
+    assert "<h3>Scans</h3>" in (sheets.root / "reports/report.html").read_text()
+
+
+def test_networks_are_trained_on_scans_where_that_is_asked_for(sheets: Toy) -> None:
+    params = sheets.root / "params.yaml"
+    params.write_text(params.read_text().replace("scanned_share: 0.0", "scanned_share: 0.5"))
+    runs = (f"R{number}" for number in range(100))
+    trained = next(run for run in runs if split_of({"run": run, "device": "phone"}) == "train")
+    scans = sheets.root / "more"
+    sheets.run("python", "-m", "qrestore", "label", "simulate", "sheet.pdf", "-o", str(scans), "--seed", "1")
+    bring = ("python", "-m", "qrestore", "scans", str(scans), "--with", "sheet.labels.parquet")
+    sheets.run(*bring, "--device", "phone", "--run", trained)
+    sheets.run("dvc", "repro", "train@dots-2px-direct", "train@dots-1px-direct", "train@lmmse-2px")
+    scanned = read_json(sheets.root / "models/dots-2px-direct.json")["data"]["scanned"]
+    assert (scanned["share"], scanned["windows"]) == (0.5, 48 * 9)
+    assert "scanned" not in read_json(sheets.root / "models/dots-1px-direct.json")["data"]
+    facts = read_facts(sheets.root / "data/scanned/index.parquet").to_pylist()
+    assert [row["split"] for row in facts].count("train") == 48
+    # The other run shows the same labels: what training saw of them is told apart.
+    assert {row["subset"] for row in facts} == {"labels-seen"}

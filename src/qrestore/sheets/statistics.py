@@ -18,7 +18,7 @@ Moments = NDArray[np.float64]
 
 _RIM_PX = 8  # of large patches, where the lens still sees their surroundings
 _COARSE_PX = 10
-_HOLE_RIM_PX = 2
+_HOLE_RIM_PX = 1
 _VARIANCE, _COVARIANCE, _CUBE, SIZE = "variance", "covariance", "third moment", "size"
 _POWERS = {_VARIANCE: 2, _COVARIANCE: 2, _CUBE: 3, SIZE: 2}
 
@@ -136,7 +136,7 @@ def _patterned(lattice: NDArray[np.float32], patch: Patch) -> dict[str, float]:
     if patch.name == HOLES:
         rim = height // 4 + _HOLE_RIM_PX
         inside = grey.reshape(down, height, right, width).transpose(0, 2, 1, 3)[:, :, rim:-rim, rim:-rim]
-        off = inside - inside.mean()
+        off = inside - inside.mean((0, 1))
         out["mean"] = float(inside.mean())
         return out | {f"grey {_VARIANCE}": float((off**2).mean()), _CUBE: float((off**3).mean())}
     off = cells - mean
