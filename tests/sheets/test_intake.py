@@ -16,7 +16,7 @@ from qrestore.datasets.scanned import collect, scans
 from qrestore.dots.extraction import registered
 from qrestore.dots.lmmse import load_lmmse
 from qrestore.pictures import open_colour
-from qrestore.sheets.intake import Found, labels_of, take_in
+from qrestore.sheets.intake import Found, Known, labels_of, take_in
 from qrestore.sheets.manifest import Manifest, manifest_path
 from qrestore.sheets.simulation import photograph, print_page, scan
 from qrestore.sheets.trial import scaled
@@ -30,7 +30,7 @@ def scanned(sheet: Printed, page: int = 0, **options: float) -> bytes:
 
 
 def found_in(picture: bytes, *manifests: Manifest, resolution: tuple[float, float] | None = (DPI, DPI)) -> Found:
-    return labels_of(open_colour(picture), manifests, resolution)
+    return labels_of(open_colour(picture), Known.of(manifests), resolution)
 
 
 def serials(found: Found) -> list[str]:
@@ -114,7 +114,7 @@ def test_labels_that_are_spoilt_are_told_and_the_others_taken(sheet):
     left, top = seen.corners.min(0).astype(int)
     right, bottom = seen.corners.max(0).astype(int)
     picture[top:bottom, left:right] = 200
-    found = labels_of(picture, [sheet.manifest])
+    found = labels_of(picture, Known.of([sheet.manifest]))
     assert set(serials(found)) == set(on_page(sheet, 1)) - {spoilt}
     assert [reason.split(":")[0] for reason in found.reasons] == [f"label {spoilt}"]
 
@@ -123,8 +123,8 @@ def test_two_pages_in_one_picture_are_both_taken_and_two_copies_are_refused(shee
     first, second = (open_colour(scanned(sheet, page)) for page in (0, 1))
     height = max(len(first), len(second))
     beside = np.concatenate([np.pad(each, ((0, height - len(each)), (0, 0), (0, 0))) for each in (first, second)], 1)
-    assert sorted(serials(labels_of(beside, [sheet.manifest]))) == on_page(sheet, 0) + on_page(sheet, 1)
-    twice = labels_of(np.concatenate([second, second], 1), [sheet.manifest])
+    assert sorted(serials(labels_of(beside, Known.of([sheet.manifest])))) == on_page(sheet, 0) + on_page(sheet, 1)
+    twice = labels_of(np.concatenate([second, second], 1), Known.of([sheet.manifest]))
     assert (serials(twice), twice.reasons) == (
         [], ["two copies of page 2 in one picture: scan or photograph them one by one"]
     )  # fmt: skip
@@ -147,7 +147,7 @@ def test_too_coarse_a_scan_says_how_fine_it_must_be(sheet):
 
 
 def test_a_picture_of_nothing_says_so(sheet):
-    found = labels_of(np.full((600, 600, 3), 230, np.uint8), [sheet.manifest])
+    found = labels_of(np.full((600, 600, 3), 230, np.uint8), Known.of([sheet.manifest]))
     assert found.reasons == ["no label is found: take the picture closer, sharper or in even light"]
 
 

@@ -31,7 +31,7 @@ _DICTIONARY = cv2.aruco.DICT_6X6_1000
 NUMBERED_PAGES = 250
 """Pages that the marks tell apart; after them their numbers begin again."""
 
-_LEAST_MARKS = 3
+LEAST_MARKS = 3
 _DETECTION_PX = 2400  # marks of 10 mm on a page of 300 mm are 80 px then
 _FLAT = 0.004  # by which sizes of opposite sides of a page may differ
 _WORST_MISFIT = 0.02  # of a mark's corner from where the page puts it, in sides of a mark
@@ -152,7 +152,7 @@ def find_marks(grey: Grey8) -> list[Marks]:
 
 def to_picture(frame: Frame, marks: Marks) -> NDArray[np.float64] | None:
     """Homography, page px to px of the picture: (3, 3); None where fewer than three marks agree with the frame."""
-    if len(marks.corners) < _LEAST_MARKS:
+    if len(marks.corners) < LEAST_MARKS:
         return None
     page = np.concatenate([frame.mark_corners()[corner] for corner in marks.corners])
     picture = np.concatenate(list(marks.corners.values()))

@@ -7,10 +7,11 @@ and have to agree with those of the manifest far beyond chance, while those of e
 are ruled out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,9 +22,9 @@ from qrestore.datasets.scanned import Scan, picture_row, with_conditions
 from qrestore.dots.carrier import MODULE_SIDE_PX
 from qrestore.pictures import PictureError
 from qrestore.reading.sight import codes_of, locate
-from qrestore.sheets.frame import NUMBERED_PAGES, Marks, find_marks, print_scale, to_picture
+from qrestore.sheets.frame import LEAST_MARKS, NUMBERED_PAGES, Marks, find_marks, print_scale, to_picture
 from qrestore.sheets.manifest import Entry, Manifest, read_manifest
-from qrestore.sheets.pairing import Seen, corners_of, outer, paired
+from qrestore.sheets.pairing import Alike, Seen, by_text, corners_of, outer, paired
 from qrestore.sheets.scans import Resolution, frames
 from qrestore.symbol.align import Homography, from_corners
 from qrestore.symbol.geometry import side_modules
@@ -31,8 +32,18 @@ from qrestore.symbol.geometry import side_modules
 _PROBED = 9  # labels of a page that tell whether it is of a manifest
 _REACH = 1.6  # labels away that a place can be told from those already found
 
-Texts = dict[str, list[tuple[Manifest, Entry]]]
-"""Labels of all manifests by their text."""
+
+class Known(NamedTuple):
+    """What pictures may show: sheets, each once, and their labels by text."""
+
+    manifests: tuple[Manifest, ...]
+    texts: dict[str, list[Alike]]
+
+    @classmethod
+    def of(cls, manifests: Iterable[Manifest]) -> "Known":
+        """Prepare manifests for `labels_of`."""
+        each = tuple({manifest.sheet: manifest for manifest in manifests}.values())
+        return cls(each, by_text(each))
 
 
 @dataclass
@@ -57,6 +68,14 @@ class TakenIn:
     print_scales: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
+class _Page(NamedTuple):
+    """A page of a sheet and where it is: `at` takes page px to px of the picture."""
+
+    manifest: Manifest
+    number: int
+    at: Homography
+
+
 def take_in(scan: Scan) -> TakenIn:
     """Find every label of a file, or take it as the one picture that a truth table says it is."""
     out = TakenIn()
@@ -64,10 +83,10 @@ def take_in(scan: Scan) -> TakenIn:
         if scan.text is not None:
             out.rows.append(picture_row(scan))
             return out
-        manifests = _manifests(scan.manifests)
+        known = _known(scan.manifests)
         for number, (colour, resolution) in enumerate(frames(scan.path), 1):
             name = scan.file if number == 1 else f"{scan.file}[{number}]"
-            found = labels_of(colour, manifests, resolution)
+            found = labels_of(colour, known, resolution)
             out.rows += [_row(scan, f"{name}:{serial}", seen) for (_, serial), seen in found.labels.items()]
             out.rejects += [{"file": name, "reason": reason} for reason in found.reasons]
             out.print_scales |= {f"{name}, page {page + 1}": scale for page, scale in found.print_scales.items()}
@@ -76,116 +95,110 @@ def take_in(scan: Scan) -> TakenIn:
     return out
 
 
-def labels_of(colour: NDArray[np.uint8], manifests: Sequence[Manifest], resolution: Resolution | None = None) -> Found:
+def labels_of(colour: NDArray[np.uint8], known: Known, resolution: Resolution | None = None) -> Found:
     """Find the labels of a picture.
 
     Parameters
     ----------
     colour : (height, width, 3) RGB uint8.
-    manifests : of the sheets that it may show.
     resolution : pixels an inch that the scanner states, across and down.
     """
     found = Found()
     grey = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
-    texts: Texts = {}
-    for manifest in manifests:
-        for entry in manifest.entries:
-            texts.setdefault(entry.text, []).append((manifest, entry))
     try:
         marked = find_marks(grey)
     except ValueError as error:
         found.reasons.append(str(error))
         return found
-    placed = [page for marks in marked if (page := _page_of(colour, marks, manifests, texts, found))]
-    for manifest, number, homography in placed:
-        for entry in _visible(colour, manifest, number, homography):
-            _take(found, paired(colour, _of_label(entry, homography), texts[entry.text]), manifest, entry)
-        if resolution is not None and (scale := print_scale(homography, manifest.frame, resolution)):
-            found.print_scales[number] = scale
-    if not placed and not found.reasons:
-        _from_codes(colour, grey, texts, found)
-        for sheet, number in dict.fromkeys((sheet, seen.entry.page) for (sheet, _), seen in found.labels.items()):
-            manifest = next(each for each in manifests if each.sheet == sheet)
-            _neighbours(colour, manifest, number, texts, found)
+    pages = {marks.page: page for marks in marked if (page := _page_of(colour, marks, known, found))}
+    for page in pages.values():
+        for entry in _visible(colour, page):
+            _take(found, paired(colour, _of_label(entry, page.at), known.texts[entry.text]), page.manifest, entry)
+        if resolution is not None and (scale := print_scale(page.at, page.manifest.frame, resolution)):
+            found.print_scales[page.number] = scale
+    for marks in marked if pages else ():
+        if len(marks.corners) < LEAST_MARKS and marks.page not in pages:
+            _note(found, f"page {marks.page + 1}: fewer than three of its marks are seen; show it whole, or alone")
+    if not pages and not found.reasons:
+        _from_codes(colour, grey, known, found)
+        shown = {(seen.manifest.sheet, seen.entry.page): seen.manifest for seen in found.labels.values()}
+        for (_, number), manifest in shown.items():
+            _neighbours(colour, manifest, number, known, found)
     if not found.labels and not found.reasons:
         found.reasons.append("no label is found: take the picture closer, sharper or in even light")
     return found
 
 
-def _page_of(
-    colour: NDArray[np.uint8], marks: Marks, manifests: Sequence[Manifest], texts: Texts, found: Found
-) -> tuple[Manifest, int, Homography] | None:
-    """Manifest, page and place of what bears these marks, told by the dots of some labels; else None, and why."""
-    best: tuple[int, Manifest, int, Homography] | None = None
+def _page_of(colour: NDArray[np.uint8], marks: Marks, known: Known, found: Found) -> _Page | None:
+    """Page that bears these marks, told by the dots of some of its labels; else None, and why."""
+    best: tuple[int, _Page] | None = None
     reasons: list[str] = []
-    for manifest in manifests:
-        homography = to_picture(manifest.frame, marks)
-        for number in () if homography is None else range(marks.page, manifest.pages, NUMBERED_PAGES):
-            assert homography is not None
-            entries = _visible(colour, manifest, number, homography)
-            tried = [
-                paired(colour, _of_label(entry, homography), texts[entry.text])
-                for entry in entries[:: max(1, len(entries) // _PROBED)]
-            ]
-            right = sum(isinstance(each, Seen) and each.manifest is manifest for each in tried)
+    for manifest in known.manifests:
+        at = to_picture(manifest.frame, marks)
+        for number in () if at is None else range(marks.page, manifest.pages, NUMBERED_PAGES):
+            assert at is not None
+            page = _Page(manifest, number, at)
+            entries = _visible(colour, page)
+            probed = entries[:: max(1, len(entries) // _PROBED)]
+            tried = [paired(colour, _of_label(entry, at), known.texts[entry.text]) for entry in probed]
+            right = sum(
+                isinstance(seen, Seen) and (seen.manifest, seen.entry) == (manifest, entry)
+                for seen, entry in zip(tried, probed, strict=True)
+            )
             reasons += [each for each in tried if isinstance(each, str)]
             if right and (best is None or right > best[0]):
-                best = right, manifest, number, homography
+                best = right, page
     if best is None and reasons:
         found.reasons.append(f"page {marks.page + 1}: none of its labels is taken; of the first, {reasons[0]}")
-    return best and best[1:]
+    return best and best[1]
 
 
-def _visible(colour: NDArray[np.uint8], manifest: Manifest, number: int, homography: Homography) -> list[Entry]:
+def _visible(colour: NDArray[np.uint8], page: _Page) -> list[Entry]:
     """Labels of a page that lie in the picture as a whole."""
     height, width = colour.shape[:2]
-    entries = [entry for entry in manifest.entries if entry.page == number]
-    at = np.array([corners_of(entry, _of_label(entry, homography)) for entry in entries]).reshape(-1, 4, 2)
+    entries = [entry for entry in page.manifest.entries if entry.page == page.number]
+    at = np.array([corners_of(entry, _of_label(entry, page.at)) for entry in entries]).reshape(-1, 4, 2)
     inside = np.all((at >= -0.5) & (at <= (width - 0.5, height - 0.5)), axis=(1, 2))
     return [entry for entry, whole in zip(entries, inside, strict=True) if whole]
 
 
-def _of_label(entry: Entry, homography: Homography) -> Homography:
+def _of_label(entry: Entry, of_page: Homography) -> Homography:
     """From lattice px of a label to px of the picture, by way of the page."""
-    return np.asarray(homography @ [[1, 0, entry.x_px], [0, 1, entry.y_px], [0, 0, 1]], np.float64)
+    return np.asarray(of_page @ [[1, 0, entry.x_px], [0, 1, entry.y_px], [0, 0, 1]], np.float64)
 
 
-def _from_codes(colour: NDArray[np.uint8], grey: NDArray[np.uint8], texts: Texts, found: Found) -> None:
+def _from_codes(colour: NDArray[np.uint8], grey: NDArray[np.uint8], known: Known, found: Found) -> None:
     """Take the labels whose codes are read."""
     for codes in codes_of(grey, colour):
         for code in codes:
-            if code.text not in texts:
+            if code.text not in known.texts:
                 _note(found, f"the code {code.text[:40]!r} is of no manifest given")
             elif place := locate(code, colour):
-                cut, corners = place[0], np.array(code.corners) - 0.5
-                side = side_modules(cut.symbol_version)
-                candidates = [each for each in texts[code.text] if each[1].symbol_version == cut.symbol_version]
-                seen = paired(colour, from_corners(tuple(map(tuple, corners + 0.5)), side), candidates)
-                if isinstance(seen, Seen) and (seen.manifest.sheet, seen.entry.serial) in found.labels:
-                    continue  # another way of reading found it again
-                _take(found, seen)
+                version = place[0].symbol_version
+                kinds = [kind for kind in known.texts[code.text] if kind.labels[0][1].symbol_version == version]
+                _take(found, paired(colour, from_corners(code.corners, side_modules(version)), kinds))
         if found.labels:
             return
 
 
-def _neighbours(colour: NDArray[np.uint8], manifest: Manifest, number: int, texts: Texts, found: Found) -> None:
+def _neighbours(colour: NDArray[np.uint8], manifest: Manifest, number: int, known: Known, found: Found) -> None:
     """Take the other labels of a page that is known from some, nearest first."""
     tried = {serial for sheet, serial in found.labels if sheet == manifest.sheet}
     while True:
-        known = [seen for seen in found.labels.values() if seen.manifest is manifest and seen.entry.page == number]
-        page = np.concatenate([outer(seen.entry) + np.array([seen.entry.x_px, seen.entry.y_px]) for seen in known])
-        fitted, _ = cv2.findHomography(page, np.concatenate([seen.corners for seen in known]), 0)
+        taken = [seen for seen in found.labels.values() if seen.manifest is manifest and seen.entry.page == number]
+        places = np.concatenate([outer(seen.entry) + np.array([seen.entry.x_px, seen.entry.y_px]) for seen in taken])
+        fitted, _ = cv2.findHomography(places, np.concatenate([seen.corners for seen in taken]), 0)
+        page = _Page(manifest, number, np.asarray(fitted, np.float64))
         near = [
             entry
-            for entry in _visible(colour, manifest, number, np.asarray(fitted, np.float64))
-            if entry.serial not in tried and any(_beside(entry, seen.entry) for seen in known)
+            for entry in _visible(colour, page)
+            if entry.serial not in tried and any(_beside(entry, seen.entry) for seen in taken)
         ]
         if not near:
             return
         for entry in near:
             tried.add(entry.serial)
-            seen = paired(colour, _of_label(entry, np.asarray(fitted, np.float64)), texts[entry.text])
-            _take(found, seen, manifest, entry)
+            _take(found, paired(colour, _of_label(entry, page.at), known.texts[entry.text]), manifest, entry)
 
 
 def _beside(entry: Entry, other: Entry) -> bool:
@@ -198,12 +211,12 @@ def _take(found: Found, seen: Seen | str, manifest: Manifest | None = None, entr
     label = f"label {entry.serial}: " if entry else ""
     if isinstance(seen, str):
         _note(found, f"{label}{seen}")
-    elif entry and (seen.manifest is not manifest or seen.entry.serial != entry.serial):
+    elif entry and (seen.manifest, seen.entry) != (manifest, entry):
         _note(found, f"{label}label {seen.entry.serial} stands in its place")
-    elif (key := (seen.manifest.sheet, seen.entry.serial)) in found.labels:
-        _note(found, f"label {seen.entry.serial}: stands there twice; the first is taken")
-    else:
+    elif (key := (seen.manifest.sheet, seen.entry.serial)) not in found.labels:
         found.labels[key] = seen
+    elif np.abs(found.labels[key].corners - seen.corners).max() > MODULE_SIDE_PX:
+        _note(found, f"label {seen.entry.serial}: stands there twice; the first is taken")
 
 
 def _note(found: Found, reason: str) -> None:
@@ -234,7 +247,6 @@ def _row(scan: Scan, file: str, seen: Seen) -> Row:
     return with_conditions(row, scan.conditions)
 
 
-@cache
-def _manifests(paths: tuple[Path, ...]) -> list[Manifest]:
-    """Manifests, each sheet's once."""
-    return list({manifest.sheet: manifest for manifest in map(read_manifest, paths)}.values())
+@lru_cache(2)
+def _known(paths: tuple[Path, ...]) -> Known:
+    return Known.of(map(read_manifest, paths))

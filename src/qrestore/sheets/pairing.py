@@ -5,7 +5,7 @@ in the same place. The dots seen must agree with those of the label far beyond c
 contradict, and every other label of the same text must be ruled out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -47,20 +47,42 @@ class Seen:
     corners: NDArray[np.float64]
 
 
-def paired(colour: NDArray[np.uint8], of_label: Homography, candidates: Iterable[tuple[Manifest, Entry]]) -> Seen | str:
-    """Say which of the candidates a symbol is, by its dots, or why none.
+@dataclass(frozen=True)
+class Alike:
+    """Labels of one text, symbol and size of dots, which nothing but their dots tells apart.
+
+    `dots` : (labels, bytes), the sites of each packed, 8 a byte. `used` : (3 side, 3 side), sites in use by any.
+    """
+
+    labels: tuple[tuple[Manifest, Entry], ...]
+    dots: NDArray[np.uint8]
+    used: NDArray[np.bool_]
+
+
+def by_text(manifests: Iterable[Manifest]) -> dict[str, list[Alike]]:
+    """Labels of all manifests, by their text."""
+    kinds: dict[tuple[object, ...], list[tuple[Manifest, Entry]]] = {}
+    for manifest in manifests:
+        for entry in manifest.entries:
+            kind = (entry.text, entry.symbol_version, entry.level, entry.mask, entry.dot_side_px)
+            kinds.setdefault(kind, []).append((manifest, entry))
+    out: dict[str, list[Alike]] = {}
+    for labels in kinds.values():
+        truths = [unpack_dots(entry.dots, entry.symbol_version) for _, entry in labels]
+        used = np.any([used for _, used in truths], axis=0)
+        out.setdefault(labels[0][1].text, []).append(Alike(tuple(labels), _packed([dots for dots, _ in truths]), used))
+    return out
+
+
+def paired(colour: NDArray[np.uint8], of_label: Homography, kinds: Sequence[Alike]) -> Seen | str:
+    """Say which label of a text a symbol is, by its dots, or why none.
 
     Parameters
     ----------
     of_label : lattice px to px of the picture, good to about 0.7 module.
-    candidates : labels of one text.
     """
-    kinds: dict[tuple[object, ...], list[tuple[Manifest, Entry]]] = {}
-    for manifest, entry in candidates:
-        kind = (entry.symbol_version, entry.level, entry.mask, entry.dot_side_px)
-        kinds.setdefault(kind, []).append((manifest, entry))
     reason = "no such symbol"
-    for alike in kinds.values():
+    for alike in kinds:
         seen = _compared(colour, of_label, alike)
         if isinstance(seen, Seen):
             return seen
@@ -68,9 +90,8 @@ def paired(colour: NDArray[np.uint8], of_label: Homography, candidates: Iterable
     return reason
 
 
-def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: list[tuple[Manifest, Entry]]) -> Seen | str:
-    """Compare the dots of a symbol with those of labels of one kind and text."""
-    first = alike[0][1]
+def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: Alike) -> Seen | str:
+    first = alike.labels[0][1]
     dot_side_px: DotSide = 1 if first.dot_side_px == 1 else 2
     side, matrix = side_modules(first.symbol_version), first.matrix()
     corners = corners_of(first, of_label) + 0.5
@@ -81,22 +102,48 @@ def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: list[tuple
     lattice, registration = registered(cut, side, dot_side_px, matrix, from_corners(inside, side))
     if not registration.converged:
         return "its modules are not found: too blurred, covered, or not in its place"
-    truths = [unpack_dots(entry.dots, entry.symbol_version) for _, entry in alike]
-    dots, used = (np.stack(each) for each in zip(*truths, strict=True))
     sharp = wiener(np.asarray(lattice.mean(2), np.float64), _supposed_blur(), _NOISE_TO_SIGNAL)
-    values = _centred(contrasts(dot_side_px, evened, sharp, matrix), matrix, np.any(used, axis=0))
-    scores = (np.where(dots, values, -values) * used).sum((1, 2))
-    best = int(np.argmax(scores))
-    if reason := _doubt(values, dots[best], used[best]):
-        return reason
-    for rival in range(len(alike)):
-        differs = used[best] & used[rival] & (dots[best] != dots[rival])
-        if rival != best and _deviations(values, dots[best], differs) < _LEAST_DEVIATIONS:
-            return f"its dots do not tell {alike[best][1].serial} from {alike[rival][1].serial}"
+    values = _centred(contrasts(dot_side_px, evened, sharp, matrix), matrix, alike.used)
+    best = _told(values, alike)
+    if isinstance(best, str):
+        return best
     at = np.array(inside)
     by = np.linalg.norm(corners[1] - corners[0]) / np.linalg.norm(at[1] - at[0])
     settled = (project(registration.homography, outer(first)) + 0.5 - at[0]) * by + corners[0] - 0.5
-    return Seen(*alike[best], _upright(cut, registration.homography, side, module_px), settled)
+    return Seen(*alike.labels[best], _upright(cut, registration.homography, side, module_px), settled)
+
+
+def _told(values: NDArray[np.float64], alike: Alike) -> int | str:
+    """Which label has the dots that are seen, or why that cannot be told.
+
+    Notes
+    -----
+    A site that speaks against a label is one where sign and dot differ. Where two labels differ, it speaks against
+    one or the other, so that their numbers tell how often the better one is right there.
+    """
+    mask = _packed([alike.used])[0]
+    against = np.bitwise_count((_packed([values > 0])[0] ^ alike.dots) & mask).sum(1, dtype=np.int64)
+    best = int(np.argmin(against))
+    used = int(alike.used.sum())
+    deviations = (used - 2 * against[best]) / np.sqrt(used)  # better than half of them, by chance
+    clear = alike.used & (np.abs(values) >= np.quantile(np.abs(values[alike.used]), 1 - _CLEAREST_SHARE))
+    wrong = np.unpackbits(alike.dots[best], count=values.size).reshape(values.shape) != (values > 0)
+    contradicted = float(wrong[clear].mean())
+    if deviations < _LEAST_DEVIATIONS or contradicted > _MOST_CONTRADICTIONS:
+        return (
+            f"of its clearest dots {contradicted:.0%} contradict (at most {_MOST_CONTRADICTIONS:.0%} may): another "
+            "label, a copy, or too spoilt"
+        )
+    differ = np.bitwise_count((alike.dots[best] ^ alike.dots) & mask).sum(1, dtype=np.int64)
+    close = (against - against[best] <= _LEAST_DEVIATIONS * np.sqrt(differ)) & (np.arange(len(differ)) != best)
+    if close.any():
+        rival = alike.labels[int(np.argmax(close))][1]
+        return f"its dots do not tell {alike.labels[best][1].serial} from {rival.serial}"
+    return best
+
+
+def _packed(sites: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    return np.packbits(np.reshape(sites, (len(sites), -1)), axis=1)
 
 
 @cache
@@ -114,26 +161,6 @@ def _centred(values: NDArray[np.float64], matrix: Matrix, used: NDArray[np.bool_
         where = used & dark
         out[where] = values[where] - np.median(values[where]) if where.any() else 0
     return out
-
-
-def _doubt(values: NDArray[np.float64], dots: NDArray[np.bool_], used: NDArray[np.bool_]) -> str | None:
-    """Why these cannot be the dots that are seen, or None."""
-    strength = np.abs(values[used])
-    clear = used & (np.abs(values) >= np.quantile(strength, 1 - _CLEAREST_SHARE))
-    contradicted = float(np.mean((values > 0)[clear] != dots[clear]))
-    if _deviations(values, dots, used) >= _LEAST_DEVIATIONS and contradicted <= _MOST_CONTRADICTIONS:
-        return None
-    return (
-        f"of its clearest dots {contradicted:.0%} contradict (at most {_MOST_CONTRADICTIONS:.0%} may): another label, "
-        "a copy, or too spoilt"
-    )
-
-
-def _deviations(values: NDArray[np.float64], dots: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
-    """Standard deviations by which the sites agree with the dots better than half of them would by chance."""
-    count = int(where.sum())
-    agree = int(((values > 0) == dots)[where].sum())
-    return 0.0 if count == 0 else (2 * agree - count) / float(np.sqrt(count))
 
 
 def _upright(cut: Image, homography: Homography, side: int, module_px: float) -> bytes:
