@@ -36,6 +36,7 @@ PAGE = ROOT / "docs" / "printing.md"
 PRINTERS = ("liquid-toner", "dry-toner")
 PICTURE_DPIS = (600, 1200)
 DPI, PAPER = 600, "A4"
+_FIRST_SEED = 100  # the statistics were chosen on others
 
 
 def main() -> int:
@@ -97,7 +98,9 @@ def table(result: dict[str, Any]) -> str:
 
 def _fitted(printer: str, picture_dpi: int, seed: int, bar: Any) -> dict[str, Any]:
     """Print, scan and fit one drawn setting, as `qrestore profile` does it."""
-    setting = draw(replace(PROFILES[printer], capture=FLATBED), np.random.default_rng((seed, picture_dpi)))
+    setting = draw(
+        replace(PROFILES[printer], capture=FLATBED), np.random.default_rng((_FIRST_SEED + seed, picture_dpi))
+    )
     page = draw_targets(PAPER, DPI)
     jpeg = scan(print_page(page, setting, DPI / picture_dpi), page.frame, setting, picture_dpi, 1.0)
     with tempfile.TemporaryDirectory() as folder:

@@ -102,10 +102,11 @@ def test_a_profile_is_written_and_told(folder, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "600 dpi, 1.00 pixels a printer dot, 20 tiles" in said
     assert "dot black 3             holds" in said
-    assert (tmp_path / "own.yaml").read_text().splitlines()[1:3] == ["own_profiles:", "  own:"]
+    assert (tmp_path / "own.yaml").read_text().splitlines()[2:4] == ["- name: own", "  printing:"]
     run("profile", folder / "scan-001.jpg", "-o", tmp_path / "own.yaml", "--name", "liquid", "--json")
     found = json.loads(capsys.readouterr().out)
-    assert found["own_profiles"]["liquid"]["printing"]["dot_gain"] == [0.02, 0.04]
+    assert found["profile"]["name"] == "liquid"
+    assert found["profile"]["printing"]["dot_gain"] == [0.02, 0.04]
     assert found["scans"][0]["dots"]["black 3"]["holds"]
 
 

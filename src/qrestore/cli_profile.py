@@ -177,12 +177,14 @@ def _profile(arguments: argparse.Namespace) -> int:
     own = ranges(measured)
     write_text(arguments.output, to_yaml(arguments.name, own, measured))
     if arguments.json:
-        facts = {"output": shown(arguments.output), "own_profiles": {arguments.name: own}}
+        facts = {"output": shown(arguments.output), "profile": {"name": arguments.name, **own}}
         print(json.dumps(facts | {"scans": [_facts(one) for one in measured]}, ensure_ascii=False))
         return OK
     for one in measured:
         _tell(one)
-    print(f"{printable(shown(arguments.output))}: profile {arguments.name!r}, for synthesis.dots in params.yaml")
+    print(
+        f"{printable(shown(arguments.output))}: profile {arguments.name!r}, for `profiles` of a subset of synthesis.dots in params.yaml"
+    )
     return OK
 
 

@@ -1,4 +1,5 @@
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from qrestore.config import load_section
+from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.optics.capture import FLATBED, Capture
 from qrestore.optics.degradation import PROFILES, Degradation, Profile, draw
 from qrestore.optics.printing import Printing
@@ -166,8 +169,20 @@ def test_the_profile_is_one_that_draws(seen):
 def test_the_yaml_says_the_same(seen):
     pictures = [measured(seen, 0.05)]
     own = ranges(pictures)
-    loaded = YAML(typ="safe").load(to_yaml("mine", own, pictures))["own_profiles"]["mine"]
+    (loaded,) = YAML(typ="safe").load(to_yaml("mine", own, pictures))
+    assert loaded.pop("name") == "mine"
     assert {part: {name: tuple(span) for name, span in fields.items()} for part, fields in loaded.items()} == own
+
+
+def test_params_take_the_yaml_as_it_is(seen, tmp_path):
+    pictures = [measured(seen, 0.05)]
+    item = YAML(typ="safe").load(to_yaml("mine", ranges(pictures), pictures))
+    subset = {"dot_side_px": 2, "profiles": ["mid", *item], "fill": 1.0, "message_bytes": 16}
+    dots = {"symbol_version": 2, "side_px": 200, "subsets": {"own": subset}}
+    (tmp_path / "params.yaml").write_text(json.dumps({"synthesis": {"dots": dots}}))
+    carriers = load_section(tmp_path / "params.yaml", "synthesis.dots", Carriers)
+    assert carriers.subsets["own"].profile(1)[0] == "mine"
+    assert json.loads(dots_row(carriers, 1, "test", "own", 1).degradation)["jpeg_quality"] == 92
 
 
 @pytest.mark.slow

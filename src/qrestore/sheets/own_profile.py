@@ -87,13 +87,13 @@ _FIELDS = {"printing": tuple(Printing.__annotations__), "capture": tuple(type(FL
 
 
 def to_yaml(name: str, own: Ranges, pictures: Sequence[Measured]) -> str:
-    """Lines for the section `synthesis.dots` of `params.yaml`."""
+    """An item for `profiles` of a subset of `synthesis.dots` in `params.yaml` (`datasets.dots.OwnProfile`)."""
     of = ", ".join(one.path.name for one in pictures)
     lines = [f"# qrestore profile: {of}; {pictures[0].seen.frame.dpi} dpi, paper taken as {pictures[0].paper:g}"]
-    lines += ["own_profiles:", f"  {name}:"]
+    lines += ["# an item for `profiles` of a subset of `synthesis.dots` in params.yaml", f"- name: {name}"]
     for part, fields in own.items():
-        lines.append(f"    {part}:")
-        lines += [f"      {field}: [{low:g}, {high:g}]" for field, (low, high) in fields.items()]
+        lines.append(f"  {part}:")
+        lines += [f"    {field}: [{low:g}, {high:g}]" for field, (low, high) in fields.items()]
     return "\n".join(lines) + "\n"
 
 
