@@ -51,8 +51,9 @@ ui: $(READY) ## the model registry at http://127.0.0.1:5000
 
 scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: take in scans of sheets, or pictures with a ground_truth.csv
 	@test -n "$(FROM)" || { echo "say which folder: make scans FROM=folder" >&2; exit 2; }
-	@qrestore scans "$(FROM)" $(if $(WITH),--with "$(WITH)") $(if $(PRINTER),--printer "$(PRINTER)") $(if $(PAPER),--paper "$(PAPER)") $(if $(DEVICE),--device "$(DEVICE)") $(if $(RUN),--run "$(RUN)")
-	@dvc --wait-for-lock repro summarize
+	@qrestore scans "$(FROM)" $(if $(WITH),--with $(WITH)) $(if $(PRINTER),--printer "$(PRINTER)") $(if $(PAPER),--paper "$(PAPER)") $(if $(DEVICE),--device "$(DEVICE)") $(if $(RUN),--run "$(RUN)")
+	@dvc --wait-for-lock repro ingest validate@scanned
+	@dvc --wait-for-lock repro --single-item evaluate@scanned summarize
 	@qrestore report
 
 profile: $(READY) ## FROM="scan ...": measure a printer from scans of its targets (qrestore label targets), write own.yaml

@@ -47,6 +47,7 @@ from qrestore.sheets.page import Page
 from qrestore.sheets.pairing import Seen
 from qrestore.sheets.scans import frames
 from qrestore.sheets.simulation import PERSPECTIVE, photograph, place, print_page, scan
+from qrestore.sheets.trial import page_of
 from qrestore.stages import MODELS
 
 HERE = Path(__file__).parent
@@ -230,11 +231,7 @@ def _manifest(path: Path) -> Manifest:
 
 def _page(path: Path, number: int) -> Page:
     """A page of a PDF, as it is sent to the printer."""
-    frame = _manifest(path).frame
-    colour = next(colour for each, (colour, _) in enumerate(frames(path)) if each == number)
-    page = Page(frame, number)
-    page.bits = np.packbits(colour[:, :, 0] > 127, axis=1)
-    return page
+    return page_of(next(colour for each, (colour, _) in enumerate(frames(path)) if each == number), DPI)
 
 
 def _sheet(folder: Path, pages: int, name: str) -> Path:

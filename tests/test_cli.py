@@ -136,7 +136,18 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    for command in ("read", "scans", "report", "check", "publish", "accept", "import-weights", "toy"):
+    for command in (
+        "read",
+        "scans",
+        "report",
+        "check",
+        "publish",
+        "accept",
+        "import-weights",
+        "toy",
+        "doctor",
+        "profile",
+    ):
         assert f"\n    {command}" in out
 
 

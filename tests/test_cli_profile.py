@@ -49,8 +49,8 @@ def test_targets_of_another_format(tmp_path):
 
 
 def test_a_scan_says_all_that_was_drawn(folder, tmp_path, capsys):
-    argv = ("label", "simulate", folder / "targets.pdf", "-o", tmp_path, "--profile", "mid", "--seed", 5, "--json")
-    assert run(*argv) == OK
+    argv = ("label", "simulate", folder / "targets.pdf", "--profile", "mid", "--seed", 5, "--json", "-o")
+    assert run(*argv, tmp_path) == OK
     (line,) = capsys.readouterr().out.splitlines()
     said = json.loads(line)
     assert said["picture_dpi"] == 600
@@ -59,8 +59,10 @@ def test_a_scan_says_all_that_was_drawn(folder, tmp_path, capsys):
     with Image.open(tmp_path / "scan-001.jpg") as image:
         assert image.info["dpi"] == (600, 600)
     first = (tmp_path / "scan-001.jpg").read_bytes()
-    run(*argv)
-    assert (tmp_path / "scan-001.jpg").read_bytes() == first
+    run(*argv, tmp_path / "again")
+    assert (tmp_path / "again/scan-001.jpg").read_bytes() == first
+    with pytest.raises(ValueError, match="holds pictures of an earlier run"):
+        run(*argv, tmp_path)
 
 
 def test_a_phone_takes_the_page_in_parts(folder, tmp_path, capsys):

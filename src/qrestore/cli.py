@@ -88,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("stages", nargs="+", metavar="STAGE")
     accept.set_defaults(run=_accept)
 
+    doctor = commands.add_parser("doctor", help="check the installation, and say what to do")
+    doctor.add_argument("--json", action="store_true", help="one JSON list")
+    doctor.set_defaults(run=_doctor)
+
     for name, run, does in (
         ("report", _report, "write reports/report.html from the measured files"),
         ("check", _check, "measure a few dozen test pictures now and compare with the committed rows"),
@@ -194,8 +198,14 @@ def _scans(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     conditions = {name: getattr(arguments, f"of_{name}") for name in CONDITIONS}
-    target, files = collect(arguments.folder, INBOX, arguments.manifests, conditions)
-    print(f"{files} pictures in {target}; `dvc repro` takes them into the data")
+    found = collect(arguments.folder, INBOX, arguments.manifests, conditions)
+    for name in found.left_out:
+        print(
+            f"note: {printable(name)}: left out; its format is not known, or nothing says what it shows",
+            file=sys.stderr,
+        )
+    known = f", {found.known} were there already" if found.known else ""
+    print(f"{found.new} pictures in {found.target}{known}; `dvc repro` takes them into the data")
     return OK
 
 
@@ -224,6 +234,25 @@ def _accept(arguments: argparse.Namespace) -> int:
 
     print(accept(Path(), arguments.stages))
     return OK
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qrestore.doctor import examine
+
+    found = []
+    for each in examine(Path()):
+        found.append(each)
+        if not arguments.json:
+            print(f"{each.state:<8} {each.name:<14} {printable(each.told)}")
+    needed = [each for each in found if each.state == "missing"]
+    if arguments.json:
+        print(json.dumps([asdict(each) for each in found], ensure_ascii=False))
+    else:
+        names = ", ".join(each.name for each in needed)
+        print(f"`make run` lacks: {names}" if needed else "`make run` has all that it needs")
+    return UNREAD if needed else OK
 
 
 def _toy(_: argparse.Namespace) -> int:

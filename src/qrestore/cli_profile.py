@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,10 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
     if arguments.output.exists() and not arguments.output.is_dir():
         raise UsageError(f"{shown(arguments.output)}: is no folder")
+    if any(arguments.output.glob("scan-*.jpg")):
+        raise UsageError(f"{shown(arguments.output)}: holds pictures of an earlier run; give another folder")
+    if arguments.rotation is not None and not math.isfinite(arguments.rotation):
+        raise UsageError(f"--rotation {arguments.rotation}; expected degrees")
     if arguments.seed < 0:
         raise UsageError(f"--seed {arguments.seed}; expected 0 or more")
     try:
@@ -115,7 +120,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
             arguments.seed,
         )
         pictures = simulated(arguments.sheets, trial)
-        for number, picture in enumerate(tqdm(pictures, desc="pictures", unit="picture", leave=False), 1):
+        for number, picture in enumerate(tqdm(pictures, desc="pictures", unit="picture", leave=False, disable=None), 1):
             path = arguments.output / f"scan-{number:03d}.jpg"
             with whole(path) as part:
                 part.write_bytes(picture.jpeg)
@@ -140,16 +145,9 @@ def _told(path: Path, picture: "Picture", arguments: argparse.Namespace) -> str:
     }
     if arguments.json:
         return json.dumps(facts, ensure_ascii=False)
-    drawn = " ".join(f"{name}={_short(value)}" for name, value in vars(picture.setting).items())
     where = f"{printable(facts['path'])}: page {picture.page} of {printable(facts['sheet'])}"
     how = f"{picture.picture_dpi} pixels an inch, turned {picture.rotation_deg:.2f} degrees"
-    return f"{where}, {how}, printed at {100 * arguments.scale:g} %: {drawn}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"({','.join(map(_short, value))})"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{where}, {how}, printed at {100 * arguments.scale:g} %"
 
 
 def _profile(arguments: argparse.Namespace) -> int:
@@ -166,7 +164,9 @@ def _profile(arguments: argparse.Namespace) -> int:
     if missing := [path for path in arguments.scans if not path.is_file()]:
         raise UsageError(f"{printable(shown(missing[0]))}: no such file; check the path")
     measured = []
-    with tqdm(total=TRIALS * len(arguments.scans), desc="simulated pages", unit="page", leave=False) as bar:
+    with tqdm(
+        total=TRIALS * len(arguments.scans), desc="simulated pages", unit="page", leave=False, disable=None
+    ) as bar:
         for path in arguments.scans:
             try:
                 measured.append(measure(path, arguments.paper_reflectance, bar.update))
@@ -182,9 +182,8 @@ def _profile(arguments: argparse.Namespace) -> int:
         return OK
     for one in measured:
         _tell(one)
-    print(
-        f"{printable(shown(arguments.output))}: profile {arguments.name!r}, for `profiles` of a subset of synthesis.dots in params.yaml"
-    )
+    place = "for `profiles` of a subset of synthesis.dots in params.yaml"
+    print(f"{printable(shown(arguments.output))}: profile {arguments.name!r}, {place}")
     return OK
 
 

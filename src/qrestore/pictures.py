@@ -50,21 +50,39 @@ def open_colour(source: Path | bytes) -> NDArray[np.uint8]:
 
 
 def _grey(image: Image.Image) -> Grey8:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+    if _is_deep(image):
         return _stretched(np.asarray(image, np.float64))
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(image.convert("L"))
+    return np.asarray(_on_white(image).convert("L"))
 
 
-def open_frames(source: Path) -> Iterator[tuple[NDArray[np.uint8], tuple[float, float] | None]]:
-    """Read every frame of a scan, upright as its EXIF says, one after the other.
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I;16") or image.mode in ("I", "F")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if "transparency" not in image.info and image.mode not in ("RGBA", "LA", "PA"):
+        return image
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+
+
+Refused = list[tuple[int, PictureError]]
+"""Frames, counted from 1, that could not be read, and why."""
+
+
+def open_frames(
+    source: Path, refused: Refused | None = None
+) -> Iterator[tuple[NDArray[np.uint8], tuple[float, float] | None]]:
+    """Read a scan: the frames of a TIFF, or the one picture of another file, upright as its EXIF says.
+
+    Parameters
+    ----------
+    refused : takes the frames that cannot be read; without it the first of them ends the reading.
 
     Yields
     ------
-    (height, width, 3) RGB uint8, and the pixels an inch across and down that the file states, or None. Up to
-    600 megapixels, an A4 page at 2400 an inch.
+    (height, width, 3) RGB uint8, transparent parts white, and the pixels an inch across and down that the file
+    states, or None. Up to 600 megapixels, an A4 page at 2400 an inch.
 
     Raises
     ------
@@ -74,16 +92,40 @@ def open_frames(source: Path) -> Iterator[tuple[NDArray[np.uint8], tuple[float, 
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own is lower
     try:
         with _opened(source, MAX_SCAN_MEGAPIXELS) as image:
-            for number in range(getattr(image, "n_frames", 1)):
-                image.seek(number)
-                stated = tuple(float(value) for value in image.info.get("dpi", ()))
-                upright = ImageOps.exif_transpose(image)
-                turned = upright.size != image.size
-                deep = upright.mode.startswith("I;16") or upright.mode in ("I", "F")
-                rgb = np.repeat(_grey(upright)[:, :, None], 3, 2) if deep else np.asarray(upright.convert("RGB"))
-                yield rgb, (stated[::-1] if turned else stated) if len(stated) == 2 and min(stated) > 1 else None
+            # What else a JPEG of a phone holds is a preview.
+            for number in range(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
+                try:
+                    image.seek(number)
+                    check_size(*image.size, MAX_SCAN_MEGAPIXELS)
+                    yield _frame(image)
+                except _DAMAGE as error:
+                    if refused is None:
+                        raise
+                    refused.append((number + 1, _told(error)))
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _frame(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+    stated = tuple(float(value) for value in image.info.get("dpi", ()))
+    upright = ImageOps.exif_transpose(image)
+    turned = upright.size != image.size
+    if _is_deep(upright):
+        rgb = np.repeat(_grey(upright)[:, :, None], 3, 2)
+    else:
+        rgb = np.asarray(_on_white(upright).convert("RGB"))
+    return rgb, (stated[::-1] if turned else stated) if len(stated) == 2 and min(stated) > 1 else None
+
+
+def check_size(width: int, height: int, max_megapixels: int) -> None:
+    """Refuse what is too small for a symbol or too large to handle; raises PictureError."""
+    size, megapixels = f"{width} x {height} px", width * height / 1e6
+    if megapixels > max_megapixels:
+        raise PictureError(f"{size} ({megapixels:.0f} megapixels; limit {max_megapixels}): scale it down")
+    if max(width, height) > MAX_SIDE_PX:
+        raise PictureError(f"{size}: longer than {MAX_SIDE_PX}: scale it down or cut it up")
+    if min(width, height) < MIN_SIDE_PX:
+        raise PictureError(f"{size}: too small for any QR code, which needs {MIN_SIDE_PX} x {MIN_SIDE_PX}")
 
 
 def _converted(source: Path | bytes, convert: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -99,18 +141,7 @@ def _opened(source: Path | bytes, max_megapixels: int) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's bomb warning: the limit below is ours
             image = Image.open(stream)
-        width, height = image.size
-        if width * height > max_megapixels * 1e6:
-            megapixels = width * height / 1e6
-            raise PictureError(
-                f"{width} x {height} px ({megapixels:.0f} megapixels; limit {max_megapixels}): scale it down"
-            )
-        if max(width, height) > MAX_SIDE_PX:
-            raise PictureError(f"{width} x {height} px: longer than {MAX_SIDE_PX}: scale it down or cut it up")
-        if min(width, height) < MIN_SIDE_PX:
-            raise PictureError(
-                f"{width} x {height} px: too small for any QR code, which needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"
-            )
+        check_size(*image.size, max_megapixels)
         with image:
             yield image
     except FileNotFoundError:
@@ -123,10 +154,18 @@ def _opened(source: Path | bytes, max_megapixels: int) -> Iterator[Image.Image]:
         raise PictureError("not an image of a known format: convert it to PNG or JPEG") from None
     except Image.DecompressionBombError:
         raise PictureError(f"more than {max_megapixels} megapixels: scale it down") from None
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, ArithmeticError) as error:
-        if isinstance(error, PictureError):
-            raise
-        raise PictureError(f"truncated or damaged ({error}): get a whole copy") from None
+    except _DAMAGE as error:
+        raise _told(error) from None
+
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, ArithmeticError)
+"""What Pillow raises for damaged files."""
+
+
+def _told(error: Exception) -> PictureError:
+    if isinstance(error, PictureError):
+        return error
+    return PictureError(f"truncated or damaged ({error}): get a whole copy")
 
 
 def _stretched(deep: NDArray[np.float64]) -> Grey8:

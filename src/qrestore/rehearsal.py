@@ -17,6 +17,8 @@ from qrestore.pipeline import PipelineError, call, dvc, environment, read_lock
 OUTSIDE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "QRESTORE_WITNESS")
 """What would lead a rehearsal to the real registry or server."""
 
+_SCANS = "data/scanned/"
+
 
 @contextmanager
 def toy_clone(root: Path, *, edited: bool = True) -> Iterator[Path]:
@@ -84,6 +86,12 @@ def accept(root: Path, stages: Sequence[str]) -> str:
         raise PipelineError(f"the edit changes {', '.join(different)}: {again}")
     if other := sorted(name for name in added if _here(root, name) != after.given.get(name)):
         raise PipelineError(f"{', '.join(other)}: new, and at toy size not what it is here: {again}")
+    before_edit = {each["path"]: each["md5"] for entry in _locked(root, stages) for each in entry.get("deps", ())}
+    if gone := sorted(name for name in before_edit if not name.startswith("src/") and name not in after.given):
+        raise PipelineError(f"{', '.join(gone)}: no dependency any more: {again}")
+    scans = [name for name, md5 in before_edit.items() if name.startswith(_SCANS) and md5 != after.given[name]]
+    if scans:
+        raise PipelineError(f"{', '.join(scans)}: scans, of which there are none at toy size: {again}")
     dvc(root, "commit", "--force", *stages)
     names = ", ".join(f"`{stage}`" for stage in stages)
     line = f"- Accepted at toy size: an edit of what {names} depends on leaves its outputs as they were.\n"
@@ -123,7 +131,9 @@ def _changed(root: Path, stages: Sequence[str]) -> set[str]:
     """Dependencies, parameters and outputs of stages that differ from `dvc.lock`."""
     status: dict[str, Any] = json.loads(dvc(root, "status", "--json", *stages))
     found: set[str] = set()
-    for changes in status.values():
+    for stage, changes in status.items():
+        if "changed command" in changes:
+            raise PipelineError(f"{stage}: its command changed, not code alone: run the stage (`dvc repro {stage}`)")
         for change in (change for change in changes if isinstance(change, dict)):
             for path, what in (*change.get("changed deps", {}).items(), *change.get("changed outs", {}).items()):
                 found |= set(what) if isinstance(what, dict) else {path}

@@ -13,8 +13,8 @@ from qrestore.config import load_section
 from qrestore.datasets.defocus import Cell, Defocus, cells, defocus_row, drawn_row
 from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.motion import Motion, motion_pair
+from qrestore.datasets.pools import ScannedShare
 from qrestore.datasets.row import DATA_NAMES
-from qrestore.datasets.scanned import ScannedShare
 from qrestore.learning.engine import Schedule
 from qrestore.learning.recipe import DotsRecipe, Recipe
 from qrestore.promotion import Promotion

@@ -1,4 +1,6 @@
 import csv
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,8 +43,8 @@ TWO = [{"file": "a.png", "text": "hello"}, {"file": "b.png", "text": "line one\n
 
 def test_what_is_collected_comes_out_as_rows(tmp_path):
     inbox = tmp_path / "inbox"
-    target, images = collect(scans(tmp_path / "scans", TWO), inbox)
-    assert images == 2
+    target, new, known, left_out = collect(scans(tmp_path / "scans", TWO), inbox)
+    assert (new, known, left_out) == (2, 0, ())
     rejects: list[dict[str, str]] = []
     rows = list(scanned_rows(inbox, rejects))
     assert rejects == []
@@ -57,24 +59,79 @@ def test_the_same_folder_again_changes_nothing(tmp_path):
     inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO)
     first = collect(folder, inbox)
     before = {path: path.stat().st_mtime_ns for path in inbox.rglob("*")}
-    assert collect(folder, inbox) == first
+    assert collect(folder, inbox) == (first.target, 0, 2, ())
     assert {path: path.stat().st_mtime_ns for path in inbox.rglob("*")} == before
+
+
+def test_only_what_is_new_is_added(tmp_path):
+    inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO)
+    first = collect(folder, inbox).target
+    third = {"file": "c.png", "text": "third"}
+    scans(folder, [*TWO, third], {"c.png": encoded(symbol_picture(text="third"))})
+    second = collect(folder, inbox)
+    assert (second.new, second.known) == (1, 2)
+    assert sorted(path.name for path in second.target.iterdir()) == ["c.png", "ground_truth.csv"]
+    assert collect(scans(tmp_path / "fewer", TWO[:1]), inbox) == (first, 0, 1, ())
+    rejects: list[dict[str, str]] = []
+    assert sorted(row.text for row in scanned_rows(inbox, rejects)) == sorted(each["text"] for each in [*TWO, third])
+    assert rejects == []
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda folder: (folder / "a.png").write_bytes(PNG + b"x"),
         lambda folder: scans(folder, [TWO[0] | {"text": "hallo"}, TWO[1]], {}),
-        lambda folder: scans(folder, TWO[:1], {}),
         lambda folder: scans(folder, [row | {"text_group": "one"} for row in TWO], {}),
+        lambda folder: scans(folder, [row | {"printer": "P1"} for row in TWO], {}),
     ],
 )
-def test_a_changed_folder_is_another_data_set(tmp_path, change):
+def test_other_facts_of_the_same_picture_are_refused_until_the_old_ones_are_removed(tmp_path, change):
     inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO)
-    first, _ = collect(folder, inbox)
+    first = collect(folder, inbox).target
     change(folder)
-    assert collect(folder, inbox)[0] != first
+    with pytest.raises(ScanError, match=rf"a\.png: stands in .*{first.name}/a\.png already.*remove .*{first.name}"):
+        collect(folder, inbox)
+    shutil.rmtree(first)
+    assert collect(folder, inbox).new == 2
+
+
+def test_what_nothing_tells_the_truth_of_is_named(tmp_path):
+    folder = scans(tmp_path / "scans", TWO)
+    (folder / "sub").mkdir()
+    for name in ("IMG_1.HEIC", "sub/c.png"):
+        (folder / name).write_bytes(b"x")
+    assert collect(folder, tmp_path / "inbox").left_out == ("IMG_1.HEIC", "sub/c.png")
+
+
+def test_a_folder_of_the_inbox_that_is_no_data_set_does_not_stop_the_others(tmp_path):
+    inbox = tmp_path / "inbox"
+    collect(scans(tmp_path / "scans", TWO), inbox)
+    (inbox / "stray").mkdir()
+    (inbox / "stray/a.png").write_bytes(PNG)
+    rejects: list[dict[str, str]] = []
+    assert len(scanned_rows(inbox, rejects)) == 2
+    assert [(each["file"], "ground_truth.csv" in each["reason"]) for each in rejects] == [("stray", True)]
+
+
+def test_a_versioned_data_set_whose_pictures_are_not_here_is_named(tmp_path):
+    inbox = tmp_path / "inbox"
+    first = collect(scans(tmp_path / "scans", TWO), inbox).target
+    for name in (first.name, "elsewhere"):
+        (inbox / f"{name}.dvc").write_text("outs: []\n")
+    rejects: list[dict[str, str]] = []
+    assert len(scanned_rows(inbox, rejects)) == 2
+    assert [(each["file"], "dvc pull" in each["reason"]) for each in rejects] == [("elsewhere", True)]
+
+
+def test_names_and_conditions_that_are_no_utf8_are_written_as_far_as_they_can_be(tmp_path):
+    folder, inbox = tmp_path / "scans", tmp_path / "inbox"
+    folder.mkdir()
+    (folder / os.fsdecode(b"p\xe9.jpg")).write_bytes(b"no picture")
+    (tmp_path / "some.labels.parquet").write_bytes(b"no manifest")
+    collect(folder, inbox, [tmp_path / "some.labels.parquet"], {"printer": " P\udce9 ", "run": " "})
+    (scan,) = listed(inbox, [])
+    assert scan.path.is_file()
+    assert (scan.file.split("/")[1], scan.conditions) == ("p\ufffd.jpg", {"printer": "P\ufffd"})
 
 
 @pytest.mark.parametrize("place", ["images", "scans 2024", "[1]"])
@@ -100,7 +157,7 @@ def test_groups_and_foreign_columns_and_a_byte_order_mark(tmp_path):
 
 def test_unusable_pictures_are_told_and_the_others_taken(tmp_path):
     inbox, folder = tmp_path / "inbox", scans(tmp_path / "scans", TWO, {"a.png": b"no picture", "b.png": PNG})
-    target, _ = collect(folder, inbox)
+    target, *_ = collect(folder, inbox)
     rejects: list[dict[str, str]] = []
     rows = list(scanned_rows(inbox, rejects))
     assert [row.text for row in rows] == [TWO[1]["text"]]
@@ -175,7 +232,7 @@ def test_a_table_writes_no_file_outside_its_data_set(tmp_path, name):
     rows = [{"file": name.format(absolute=folder / "a.png"), "text": "hello"}]
     scans(folder, rows, {"a.png": PNG, "sub/b.png": PNG})
     try:
-        target, _ = collect(folder, inbox)
+        target, *_ = collect(folder, inbox)
     except ScanError:
         assert not inbox.exists() or list(inbox.iterdir()) == []
     else:
@@ -196,19 +253,20 @@ def test_printer_and_device_are_kept_and_make_another_data_set(tmp_path):
 def test_conditions_given_once_hold_for_every_picture_that_says_nothing_else(tmp_path):
     told = [{**TWO[0], "device": "phone"}, TWO[1] | {"device": ""}]
     given = {"run": "R1", "device": "scanner", "paper": ""}
-    target, _ = collect(scans(tmp_path / "scans", told), tmp_path / "inbox", conditions=given)
+    collect(scans(tmp_path / "scans", told), tmp_path / "inbox", conditions=given)
     rows = scanned_rows(tmp_path / "inbox", [])
     assert [(row.run, row.device, row.paper) for row in rows] == [("R1", "phone", None), ("R1", "scanner", None)]
-    assert collect(tmp_path / "scans", tmp_path / "inbox")[0] != target
 
 
-def test_a_picture_stands_in_the_data_once(tmp_path):
+def test_a_picture_that_was_put_into_two_data_sets_by_hand_counts_once(tmp_path):
     inbox = tmp_path / "inbox"
-    collect(scans(tmp_path / "scans", TWO), inbox)
-    collect(scans(tmp_path / "more", [TWO[0]]), inbox)
+    first = collect(scans(tmp_path / "scans", TWO), inbox).target
+    shutil.copytree(first, inbox / "zzz")
     rejects: list[dict[str, str]] = []
-    assert sorted(row.text for row in scanned_rows(inbox, rejects)) == sorted(row["text"] for row in TWO)
-    assert [reject["reason"].split(":")[0].rsplit("/", 1)[0][:19] for reject in rejects] == ["the same picture as"]
+    assert len(scanned_rows(inbox, rejects)) == 2
+    assert [(each["file"], each["reason"][:19]) for each in rejects] == [
+        (f"zzz/{row['file']}", "the same picture as") for row in TWO
+    ]
 
 
 def test_the_split_of_a_run_and_a_device_is_its_own():

@@ -14,6 +14,7 @@ from qrestore.sheets.page import Page
 from qrestore.sheets.production import Grid, Sheet, label_side_px, produce
 from qrestore.sheets.scans import frames
 from qrestore.sheets.simulation import Light, print_page
+from qrestore.sheets.trial import page_of
 
 KEY = bytes(range(32))
 DPI = 600
@@ -37,13 +38,7 @@ def printed(path: Path, rows: list[Wanted], profile: str = "mid", gap_mm: float 
     produce(sheet, path, 1)
     manifest = read_manifest(manifest_path(path))
     setting = draw(PROFILES[profile], np.random.default_rng(5))
-    pages = []
-    for number, (colour, _) in enumerate(frames(path)):
-        page = Page(manifest.frame, number)
-        paper_px = colour[:, :, 0] > 127
-        padded = np.pad(paper_px, ((0, 0), (0, -paper_px.shape[1] % 8)), constant_values=True)
-        page.bits = np.packbits(padded, axis=1)
-        pages.append(page)
+    pages = [page_of(colour, DPI) for colour, _ in frames(path)]
     return Printed(path, manifest, pages, [print_page(page, setting) for page in pages], setting)
 
 

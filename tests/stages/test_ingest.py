@@ -102,6 +102,18 @@ def test_what_is_trained_on_is_apart_and_marked_wherever_it_stands(checkout, she
     validate.main("training")
 
 
+def test_a_picture_of_a_text_that_training_saw_is_marked_too(checkout, sheet):  # noqa: F811
+    scanned(checkout / "one", sheet, 1, 1, TRAINED)
+    (checkout / "loose").mkdir()
+    text = sheet.manifest.entries[-1].text
+    (checkout / "loose/a.png").write_bytes(encoded(symbol_picture(text=text, version=2)))
+    (checkout / "loose/ground_truth.csv").write_text(f"file,text\na.png,{text}\n")
+    collect(checkout / "loose", INBOX)
+    share(0.25)
+    ingest.main()
+    assert [row.subset for row in read_index(SCANNED)] == ["labels-seen"] * 4 + ["all-seen"]
+
+
 def test_a_print_of_another_size_is_told(checkout, sheet, capsys):  # noqa: F811
     folder = checkout / "page"
     folder.mkdir()

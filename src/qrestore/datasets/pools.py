@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from qrestore.datasets.row import Row, with_text_group
@@ -14,6 +15,9 @@ SAMPLES = 16
 """First items of a pool that are kept."""
 
 MIN_AGREEMENT = 0.999
+
+ScannedShare = Annotated[float, Interval(ge=0, lt=1)]
+"""Section `training.scanned_share`: scanned pairs of those that a network of [dots] is trained on."""
 
 
 def agreement(name: str, kept: Iterable[Row], drawn: Iterable[Row]) -> float:

@@ -10,13 +10,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
-
-from annotated_types import Interval
+from typing import Any, NamedTuple
 
 from qrestore.datasets.row import CONDITIONS, Row, Split
 from qrestore.files import digest, read_json, write_json, write_text
 from qrestore.pictures import SUFFIXES, open_grey
+from qrestore.terminal import shown
 
 TRUTH = "ground_truth.csv"
 """Columns `file` and `text`, UTF-8; a column `text_group` clusters repeated texts; of others, see `CONDITIONS`."""
@@ -24,9 +23,6 @@ TRUTH = "ground_truth.csv"
 MANIFESTS = "*.labels.parquet"
 SCANS = SUFFIXES | {".pdf"}
 """Names of files that may show sheets of labels."""
-
-ScannedShare = Annotated[float, Interval(ge=0, lt=1)]
-"""Section `training.scanned_share`: scanned pairs of those that a network of [dots] is trained on."""
 
 _CONDITIONS_FILE = "conditions.json"
 _TRAINING_SHARE = 0.5
@@ -57,79 +53,140 @@ class Scan:
         return self.inbox / self.file
 
 
+class Collected(NamedTuple):
+    """What became of a folder.
+
+    `target` : its data set in the inbox, or the one that holds its pictures already. `new` : pictures copied.
+    `known` : pictures that the inbox holds already. `left_out` : files that nothing tells the truth of, or that are
+    of no known format.
+    """
+
+    target: Path
+    new: int
+    known: int
+    left_out: tuple[str, ...]
+
+
 def collect(
-    folder: Path, inbox: Path, manifests: Sequence[Path] = (), conditions: Mapping[str, str] | None = None
-) -> tuple[Path, int]:
-    """Copy a folder's pictures and what tells their truth into the inbox; the same folder again changes nothing.
+    folder: Path, inbox: Path, manifests: Sequence[Path] = (), conditions: Mapping[str, str | None] | None = None
+) -> Collected:
+    """Copy a folder's pictures and what tells their truth into the inbox; what is there already is not copied again.
 
     Parameters
     ----------
     folder : holds `ground_truth.csv`, and each file that it names, directly or in one subfolder (`images` first); or
         scans of sheets, and their manifests, of which some may stand elsewhere:
     manifests : files `*.labels.parquet`.
-    inbox : where data sets stand, one folder each.
+    inbox : where data sets stand, one folder each, named after the digest of its contents.
     conditions : of `CONDITIONS`, for all pictures; the table's own values go before.
-
-    Returns
-    -------
-    The data set's folder in the inbox, named after the digest of its contents, and its files.
 
     Raises
     ------
     ScanError
         No folder, neither table nor manifest, a table without its columns, a row without text, a file named
-        twice or not found, no picture. Nothing is copied then.
+        twice or not found, no picture; a picture that the inbox holds with other texts, manifests or conditions.
+        Nothing is copied then.
     """
-    known = {name: value for name, value in (conditions or {}).items() if value}
-    given = [*sorted(folder.glob(MANIFESTS)), *manifests]
+    given = {digest(path.read_bytes()): path for path in (*sorted(folder.rglob(MANIFESTS)), *manifests)}
+    told = {name: shown(value.strip()) for name, value in (conditions or {}).items() if value and value.strip()}
     rows = _truth(folder) if (folder / TRUTH).is_file() or not given else []
-    named = {row["file"]: _find(folder, row["file"]) for row in rows}
-    sources = {**_sheets(folder, set(named.values())), **named} if given else named
-    if not sources:
+    wanted = {
+        row["file"]: _Wanted(_find(folder, row["file"]), _facts_of_row(row, told), row) for row in rows
+    }  # fmt: skip
+    named = {each.source for each in wanted.values()}
+    sheets = _sheets(folder, named)
+    if given:
+        facts = [sorted(given), told]
+        wanted |= {shown(name): _Wanted(path, facts, None) for name, path in sheets.items()}
+    if not wanted:
         raise ScanError(f"{folder}: holds no picture; expected {', '.join(sorted(SCANS))}")
-    identity = digest(
-        [
-            [row["file"], row["text"], row.get("text_group") or "", digest(named[row["file"]].read_bytes())]
-            + [row[column] for column in CONDITIONS if row.get(column)]
-            for row in rows
-        ]
-        + [[name, digest(path.read_bytes())] for name, path in sources.items() if name not in named]
-        + [digest(path.read_bytes()) for path in given]
-        + ([known] if known else [])
-    )
+    left_out = tuple(shown(name) for name in _others(folder, {each.source for each in wanted.values()}))
+    there = _facts_there(inbox)
+    digests = {name: digest(each.source.read_bytes()) for name, each in wanted.items()}
+    for name, each in wanted.items():
+        place, facts = there.get(digests[name], ("", each.facts))
+        if facts != each.facts:
+            raise ScanError(
+                f"{name}: stands in {inbox / place} already, with another text, other manifests or other conditions; "
+                f"remove {(inbox / place).parent} to take it in anew"
+            )
+    new = {name: each for name, each in wanted.items() if digests[name] not in there}
+    if not new:
+        first = inbox / there[next(iter(digests.values()))][0]
+        return Collected(inbox / first.relative_to(inbox).parts[0], 0, len(wanted), left_out)
+    identity = digest([[name, digests[name], each.facts] for name, each in new.items()])
     target = inbox / identity[:16]
-    if target.exists():
-        return target, len(sources)
     inbox.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=inbox, prefix=".part-"))
     try:
-        for name, source in sources.items():
+        for name, each in new.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, part / name)
-        for number, path in enumerate(given):
-            shutil.copyfile(path, part / (path.name if path.parent == folder else f"{number}-{path.name}"))
-        if rows:
-            shutil.copyfile(folder / TRUTH, part / TRUTH)
-        if known:
-            write_json(part / _CONDITIONS_FILE, known)
+            shutil.copyfile(each.source, part / name)
+        for number, path in enumerate(given.values() if any(each.row is None for each in new.values()) else ()):
+            shutil.copyfile(path, part / f"{number}-{path.name.removesuffix(MANIFESTS[1:])}{MANIFESTS[1:]}")
+        if table := [each.row for each in new.values() if each.row is not None]:
+            _write_truth(part / TRUTH, table)
+        if told:
+            write_json(part / _CONDITIONS_FILE, told)
         part.chmod(0o755)
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return target, len(sources)
+    return Collected(target, len(new), len(wanted) - len(new), left_out)
+
+
+class _Wanted(NamedTuple):
+    """A picture of a folder, what is said of it, and its row of the truth table if it has one."""
+
+    source: Path
+    facts: Any
+    row: dict[str, str] | None
+
+
+def _facts_of_row(row: Mapping[str, str], told: Mapping[str, str]) -> Any:
+    own = {column: row[column].strip() for column in CONDITIONS if (row.get(column) or "").strip()}
+    return [row["text"], row.get("text_group") or "", {**told, **own}]
+
+
+def _facts_there(inbox: Path) -> dict[str, tuple[str, Any]]:
+    """Files of the inbox by the digest of their contents: their place, and what is said of them."""
+    found: dict[str, tuple[str, Any]] = {}
+    for scan in scans(inbox, []) if inbox.is_dir() else ():
+        if scan.text is None:
+            facts: Any = [sorted(digest(path.read_bytes()) for path in scan.manifests), dict(scan.conditions)]
+        else:
+            facts = [scan.text, scan.text_group, dict(scan.conditions)]
+        found.setdefault(digest(scan.path.read_bytes()), (scan.file, facts))
+    return found
+
+
+def _write_truth(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    columns = list(dict.fromkeys(column for row in rows for column in row if column))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def scans(inbox: Path, rejects: list[dict[str, str]]) -> Iterator[Scan]:
-    """Yield what the inbox holds, in a fixed order; what is not there or stands there twice goes to `rejects`."""
+    """Yield what the inbox holds, in a fixed order; what is not there, or in two data sets, goes to `rejects`."""
+    for tracked in sorted(inbox.glob("*.dvc")):
+        if not tracked.with_suffix("").exists():
+            rejects.append({"file": shown(tracked.stem), "reason": "its pictures are not here: `dvc pull` brings them"})
     places: dict[str, str] = {}
     for folder in sorted(path for path in inbox.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        for scan in _listed(folder, inbox, rejects):
+        try:
+            listed = list(_listed(folder, inbox, rejects))
+        except (ScanError, ValueError, OSError) as error:
+            rejects.append({"file": shown(folder.name), "reason": str(error)})
+            continue
+        for scan in listed:
             place = places.setdefault(digest(scan.path.read_bytes()), scan.file)
-            if place == scan.file:
+            if place.startswith(f"{folder.name}/"):
                 yield scan
             else:
                 reason = f"the same picture as {place}: remove the data set that is wrong, or leave it so"
-                rejects.append({"file": scan.file, "reason": reason})
+                rejects.append({"file": shown(scan.file), "reason": reason})
 
 
 def picture_row(scan: Scan) -> Row:
@@ -176,8 +233,8 @@ def _listed(folder: Path, inbox: Path, rejects: list[dict[str, str]]) -> Iterato
             rejects.append({"file": f"{folder.name}/{row['file']}", "reason": str(error)})
             continue
         named.add(path)
-        own = {**conditions, **{column: row[column] for column in CONDITIONS if row.get(column)}}
-        yield Scan(inbox, str(path.relative_to(inbox)), own, row["text"], row.get("text_group") or "")
+        text, group, own = _facts_of_row(row, conditions)
+        yield Scan(inbox, str(path.relative_to(inbox)), own, text, group)
     if manifests:
         for path in _sheets(folder, named).values():
             yield Scan(inbox, str(path.relative_to(inbox)), conditions, manifests=manifests)
@@ -187,6 +244,13 @@ def _sheets(folder: Path, named: set[Path]) -> dict[str, Path]:
     """Pictures of a folder, its subfolders included, that no truth table names."""
     paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SCANS and path.is_file())
     return {str(path.relative_to(folder)): path for path in paths if path not in named}
+
+
+def _others(folder: Path, taken: set[Path]) -> list[str]:
+    """Files of a folder that are neither taken nor tell the truth of those that are."""
+    kept = {TRUTH, _CONDITIONS_FILE}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path not in taken)
+    return [str(path.relative_to(folder)) for path in files if path.name not in kept and not path.match(MANIFESTS)]
 
 
 def _truth(folder: Path) -> list[dict[str, str]]:

@@ -33,6 +33,7 @@ NUMBERED_PAGES = 250
 
 LEAST_MARKS = 3
 _DETECTION_PX = 2400  # marks of 10 mm on a page of 300 mm are 80 px then
+_LEAST_SCALE = 0.8  # below which it is the file that is wrong, not the print
 _FLAT = 0.004  # by which sizes of opposite sides of a page may differ
 _WORST_MISFIT = 0.02  # of a mark's corner from where the page puts it, in sides of a mark
 
@@ -76,6 +77,11 @@ class Frame:
         """Left, top, right and bottom of what lies between the marks and a cell away from them."""
         edge = self.margin_px + self.mark_px + self.mark_px // _MARK_CELLS
         return self.margin_px, edge, self.width_px - self.margin_px, self.height_px - edge
+
+    def outline(self) -> NDArray[np.float64]:
+        """Corners of the page in page px: (4, 2), clockwise from the top left."""
+        right, bottom = self.width_px - 0.5, self.height_px - 0.5
+        return np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
 
     def mark_corners(self) -> NDArray[np.float64]:
         """Corners of the four marks in page px: (4, 4, 2), clockwise from the top left, as ArUco has them."""
@@ -132,7 +138,7 @@ def find_marks(grey: Grey8) -> list[Marks]:
     Raises
     ------
     ValueError
-        A mark stands there twice: two copies of a page in one picture.
+        A mark stands there twice.
     """
     by = max(1, max(grey.shape) // _DETECTION_PX)
     small = cv2.resize(grey, None, fx=1 / by, fy=1 / by, interpolation=cv2.INTER_AREA) if by > 1 else grey
@@ -143,7 +149,7 @@ def find_marks(grey: Grey8) -> list[Marks]:
     counts = Counter(() if numbers is None else map(int, numbers.ravel()))
     if twice := [number for number, count in counts.items() if count > 1]:
         page = twice[0] // _CORNERS + 1
-        raise ValueError(f"two copies of page {page} in one picture: scan or photograph them one by one")
+        raise ValueError(f"two pages with the marks of page {page} in one picture: scan or photograph them one by one")
     for number, at in zip(counts, corners, strict=True):
         page, corner = divmod(number, _CORNERS)
         found.setdefault(page, {})[corner] = _refined(grey, at.reshape(4, 2).astype(np.float64), by)
@@ -176,7 +182,8 @@ def print_scale(
 
     Returns
     -------
-    None where opposite sides differ: the page did not lie flat, and its size cannot be told.
+    None where opposite sides differ, the page did not lie flat, or where the file states nothing that can be true,
+    as those of phones do.
     """
     middles = frame.mark_corners().mean(1)
     seen, wanted = (
@@ -184,9 +191,9 @@ def print_scale(
         for at in (project(homography, middles) / picture_dpi, middles / frame.dpi)
     )
     top, right, bottom, left = (seen / wanted).tolist()
-    if max(abs(top - bottom), abs(left - right)) > _FLAT:
-        return None
-    return (top + bottom) / 2, (left + right) / 2
+    across, down = (top + bottom) / 2, (left + right) / 2
+    flat = max(abs(top - bottom), abs(left - right)) <= _FLAT
+    return (across, down) if flat and all(_LEAST_SCALE < scale < 1 / _LEAST_SCALE for scale in (across, down)) else None
 
 
 def project(homography: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ are ruled out.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from qrestore.datasets.scanned import Scan, picture_row, with_conditions
 from qrestore.dots.carrier import MODULE_SIDE_PX
 from qrestore.pictures import PictureError
 from qrestore.reading.sight import codes_of, locate
-from qrestore.sheets.frame import LEAST_MARKS, NUMBERED_PAGES, Marks, find_marks, print_scale, to_picture
+from qrestore.sheets.frame import NUMBERED_PAGES, Marks, find_marks, print_scale, project, to_picture
 from qrestore.sheets.manifest import Entry, Manifest, read_manifest
 from qrestore.sheets.pairing import Alike, Seen, by_text, corners_of, outer, paired
 from qrestore.sheets.scans import Resolution, frames
@@ -31,6 +32,8 @@ from qrestore.symbol.geometry import side_modules
 
 _PROBED = 9  # labels of a page that tell whether it is of a manifest
 _REACH = 1.6  # labels away that a place can be told from those already found
+_CODES_PX = 35e6
+_BARE = 255
 
 
 class Known(NamedTuple):
@@ -83,16 +86,24 @@ def take_in(scan: Scan) -> TakenIn:
         if scan.text is not None:
             out.rows.append(picture_row(scan))
             return out
-        known = _known(scan.manifests)
-        for number, (colour, resolution) in enumerate(frames(scan.path), 1):
-            name = scan.file if number == 1 else f"{scan.file}[{number}]"
-            found = labels_of(colour, known, resolution)
-            out.rows += [_row(scan, f"{name}:{serial}", seen) for (_, serial), seen in found.labels.items()]
+        known, refused = _known(scan.manifests), list[tuple[int, PictureError]]()
+        for place, (colour, resolution) in enumerate(frames(scan.path, refused), 1):
+            name = _numbered(scan, place + len(refused))
+            try:
+                found = labels_of(colour, known, resolution)
+            except (ValueError, ArithmeticError, MemoryError, cv2.error) as error:
+                found = Found(reasons=[str(error) or type(error).__name__])
+            out.rows += [_row(scan, f"{name}:{sheet}:{serial}", seen) for (sheet, serial), seen in found.labels.items()]
             out.rejects += [{"file": name, "reason": reason} for reason in found.reasons]
             out.print_scales |= {f"{name}, page {page + 1}": scale for page, scale in found.print_scales.items()}
+        out.rejects += [{"file": _numbered(scan, number), "reason": str(error)} for number, error in refused]
     except (PictureError, ValueError, OSError) as error:
         out.rejects.append({"file": scan.file, "reason": str(error)})
     return out
+
+
+def _numbered(scan: Scan, frame: int) -> str:
+    return scan.file if frame == 1 else f"{scan.file}[{frame}]"
 
 
 def labels_of(colour: NDArray[np.uint8], known: Known, resolution: Resolution | None = None) -> Found:
@@ -113,17 +124,18 @@ def labels_of(colour: NDArray[np.uint8], known: Known, resolution: Resolution | 
     pages = {marks.page: page for marks in marked if (page := _page_of(colour, marks, known, found))}
     for page in pages.values():
         for entry in _visible(colour, page):
-            _take(found, paired(colour, _of_label(entry, page.at), known.texts[entry.text]), page.manifest, entry)
+            _take(found, _at(colour, known, page, entry), page.manifest, entry)
         if resolution is not None and (scale := print_scale(page.at, page.manifest.frame, resolution)):
             found.print_scales[page.number] = scale
-    for marks in marked if pages else ():
-        if len(marks.corners) < LEAST_MARKS and marks.page not in pages:
-            _note(found, f"page {marks.page + 1}: fewer than three of its marks are seen; show it whole, or alone")
-    if not pages and not found.reasons:
-        _from_codes(colour, grey, known, found)
-        shown = {(seen.manifest.sheet, seen.entry.page): seen.manifest for seen in found.labels.values()}
-        for (_, number), manifest in shown.items():
-            _neighbours(colour, manifest, number, known, found)
+        outline = project(page.at, page.manifest.frame.outline())
+        cv2.fillConvexPoly(grey, np.rint(outline).astype(np.int32), _BARE)  # what is told is not looked for again
+    if not found.reasons or pages:
+        _from_codes(colour, grey, known, found, quickly=bool(pages))
+        beside = {(seen.manifest.sheet, seen.entry.page): seen.manifest for seen in found.labels.values()}
+        placed = {(page.manifest.sheet, page.number) for page in pages.values()}
+        for (sheet, number), manifest in beside.items():
+            if (sheet, number) not in placed:
+                _neighbours(colour, manifest, number, known, found)
     if not found.labels and not found.reasons:
         found.reasons.append("no label is found: take the picture closer, sharper or in even light")
     return found
@@ -140,7 +152,7 @@ def _page_of(colour: NDArray[np.uint8], marks: Marks, known: Known, found: Found
             page = _Page(manifest, number, at)
             entries = _visible(colour, page)
             probed = entries[:: max(1, len(entries) // _PROBED)]
-            tried = [paired(colour, _of_label(entry, at), known.texts[entry.text]) for entry in probed]
+            tried = [_at(colour, known, page, entry) for entry in probed]
             right = sum(
                 isinstance(seen, Seen) and (seen.manifest, seen.entry) == (manifest, entry)
                 for seen, entry in zip(tried, probed, strict=True)
@@ -149,8 +161,17 @@ def _page_of(colour: NDArray[np.uint8], marks: Marks, known: Known, found: Found
             if right and (best is None or right > best[0]):
                 best = right, page
     if best is None and reasons:
-        found.reasons.append(f"page {marks.page + 1}: none of its labels is taken; of the first, {reasons[0]}")
+        given = ", ".join(manifest.sheet for manifest in known.manifests)
+        found.reasons.append(
+            f"page {marks.page + 1}: none of its labels is of the sheet given, {given} (each page says its own below); "
+            f"of the first, {reasons[0]}"
+        )
     return best and best[1]
+
+
+def _at(colour: NDArray[np.uint8], known: Known, page: _Page, entry: Entry) -> Seen | str:
+    """What stands in the place of a label."""
+    return paired(colour, _of_label(entry, page.at), known.texts[entry.text], (page.manifest, entry))
 
 
 def _visible(colour: NDArray[np.uint8], page: _Page) -> list[Entry]:
@@ -167,43 +188,53 @@ def _of_label(entry: Entry, of_page: Homography) -> Homography:
     return np.asarray(of_page @ [[1, 0, entry.x_px], [0, 1, entry.y_px], [0, 0, 1]], np.float64)
 
 
-def _from_codes(colour: NDArray[np.uint8], grey: NDArray[np.uint8], known: Known, found: Found) -> None:
-    """Take the labels whose codes are read."""
-    for codes in codes_of(grey, colour):
+def _from_codes(
+    colour: NDArray[np.uint8], grey: NDArray[np.uint8], known: Known, found: Found, *, quickly: bool
+) -> None:
+    """Take the labels whose codes are read; `quickly` tries no slower way where the quickest finds none."""
+    by = int(np.ceil(np.sqrt(grey.size / _CODES_PX)))  # slower ways take a minute for a hundred megapixels
+    small = (cv2.resize(each, None, fx=1 / by, fy=1 / by, interpolation=cv2.INTER_AREA) for each in (grey, colour))
+    small_grey, small_colour = (np.asarray(each, np.uint8) for each in small)
+    for codes in islice(codes_of(small_grey, small_colour), 1 if quickly else None):
+        unseen = []
         for code in codes:
             if code.text not in known.texts:
                 _note(found, f"the code {code.text[:40]!r} is of no manifest given")
-            elif place := locate(code, colour):
+            elif place := locate(code, small_colour):
                 version = place[0].symbol_version
+                corners = tuple((by * x, by * y) for x, y in code.corners)
                 kinds = [kind for kind in known.texts[code.text] if kind.labels[0][1].symbol_version == version]
-                _take(found, paired(colour, from_corners(code.corners, side_modules(version)), kinds))
+                _take(found, paired(colour, from_corners(corners, side_modules(version)), kinds))
+            else:
+                unseen.append(code.text)
         if found.labels:
+            for text in unseen:
+                _note(found, f"a label of {text[:40]!r}: its code is read, but its modules are not found")
             return
 
 
 def _neighbours(colour: NDArray[np.uint8], manifest: Manifest, number: int, known: Known, found: Found) -> None:
     """Take the other labels of a page that is known from some, nearest first."""
+    places = [(entry.x_px, entry.y_px) for entry in manifest.entries if entry.page == number]
+    steps = [np.diff(np.unique(axis)) for axis in zip(*places, strict=True)]
+    reach = _REACH * max((int(step.min()) for step in steps if step.size), default=0)
     tried = {serial for sheet, serial in found.labels if sheet == manifest.sheet}
     while True:
         taken = [seen for seen in found.labels.values() if seen.manifest is manifest and seen.entry.page == number]
-        places = np.concatenate([outer(seen.entry) + np.array([seen.entry.x_px, seen.entry.y_px]) for seen in taken])
-        fitted, _ = cv2.findHomography(places, np.concatenate([seen.corners for seen in taken]), 0)
+        at = np.array([(seen.entry.x_px, seen.entry.y_px) for seen in taken])
+        on_page = np.concatenate([outer(seen.entry) + place for seen, place in zip(taken, at, strict=True)])
+        fitted, _ = cv2.findHomography(on_page, np.concatenate([seen.corners for seen in taken]), 0)
         page = _Page(manifest, number, np.asarray(fitted, np.float64))
         near = [
             entry
             for entry in _visible(colour, page)
-            if entry.serial not in tried and any(_beside(entry, seen.entry) for seen in taken)
+            if entry.serial not in tried and np.abs(at - (entry.x_px, entry.y_px)).max(1).min() < reach
         ]
         if not near:
             return
         for entry in near:
             tried.add(entry.serial)
-            _take(found, paired(colour, _of_label(entry, page.at), known.texts[entry.text]), manifest, entry)
-
-
-def _beside(entry: Entry, other: Entry) -> bool:
-    side = MODULE_SIDE_PX * (side_modules(other.symbol_version) + 2 * other.quiet_zone)
-    return max(abs(entry.x_px - other.x_px), abs(entry.y_px - other.y_px)) < _REACH * side
+            _take(found, _at(colour, known, page, entry), manifest, entry)
 
 
 def _take(found: Found, seen: Seen | str, manifest: Manifest | None = None, entry: Entry | None = None) -> None:

@@ -68,29 +68,40 @@ def by_text(manifests: Iterable[Manifest]) -> dict[str, list[Alike]]:
             kinds.setdefault(kind, []).append((manifest, entry))
     out: dict[str, list[Alike]] = {}
     for labels in kinds.values():
-        truths = [unpack_dots(entry.dots, entry.symbol_version) for _, entry in labels]
-        used = np.any([used for _, used in truths], axis=0)
-        out.setdefault(labels[0][1].text, []).append(Alike(tuple(labels), _packed([dots for dots, _ in truths]), used))
+        used, packed = np.zeros(0, np.bool_), []
+        for _, entry in labels:
+            dots, of_entry = unpack_dots(entry.dots, entry.symbol_version)
+            used = of_entry | used if used.size else of_entry
+            packed.append(_packed(dots))
+        out.setdefault(labels[0][1].text, []).append(Alike(tuple(labels), np.stack(packed), used))
     return out
 
 
-def paired(colour: NDArray[np.uint8], of_label: Homography, kinds: Sequence[Alike]) -> Seen | str:
+def paired(
+    colour: NDArray[np.uint8],
+    of_label: Homography,
+    kinds: Sequence[Alike],
+    expected: tuple[Manifest, Entry] | None = None,
+) -> Seen | str:
     """Say which label of a text a symbol is, by its dots, or why none.
 
     Parameters
     ----------
     of_label : lattice px to px of the picture, good to about 0.7 module.
+    expected : what its place says; tells labels apart that differ in nothing, as on two prints of one list.
     """
     reason = "no such symbol"
     for alike in kinds:
-        seen = _compared(colour, of_label, alike)
+        seen = _compared(colour, of_label, alike, expected)
         if isinstance(seen, Seen):
             return seen
         reason = seen
     return reason
 
 
-def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: Alike) -> Seen | str:
+def _compared(
+    colour: NDArray[np.uint8], of_label: Homography, alike: Alike, expected: tuple[Manifest, Entry] | None
+) -> Seen | str:
     first = alike.labels[0][1]
     dot_side_px: DotSide = 1 if first.dot_side_px == 1 else 2
     side, matrix = side_modules(first.symbol_version), first.matrix()
@@ -104,7 +115,7 @@ def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: Alike) -> 
         return "its modules are not found: too blurred, covered, or not in its place"
     sharp = wiener(np.asarray(lattice.mean(2), np.float64), _supposed_blur(), _NOISE_TO_SIGNAL)
     values = _centred(contrasts(dot_side_px, evened, sharp, matrix), matrix, alike.used)
-    best = _told(values, alike)
+    best = _told(values, alike, None if expected not in alike.labels else alike.labels.index(expected))
     if isinstance(best, str):
         return best
     at = np.array(inside)
@@ -113,7 +124,7 @@ def _compared(colour: NDArray[np.uint8], of_label: Homography, alike: Alike) -> 
     return Seen(*alike.labels[best], _upright(cut, registration.homography, side, module_px), settled)
 
 
-def _told(values: NDArray[np.float64], alike: Alike) -> int | str:
+def _told(values: NDArray[np.float64], alike: Alike, expected: int | None) -> int | str:
     """Which label has the dots that are seen, or why that cannot be told.
 
     Notes
@@ -121,9 +132,11 @@ def _told(values: NDArray[np.float64], alike: Alike) -> int | str:
     A site that speaks against a label is one where sign and dot differ. Where two labels differ, it speaks against
     one or the other, so that their numbers tell how often the better one is right there.
     """
-    mask = _packed([alike.used])[0]
-    against = np.bitwise_count((_packed([values > 0])[0] ^ alike.dots) & mask).sum(1, dtype=np.int64)
+    mask = _packed(alike.used)
+    against = np.bitwise_count((_packed(values > 0) ^ alike.dots) & mask).sum(1, dtype=np.int64)
     best = int(np.argmin(against))
+    if expected is not None and np.array_equal(alike.dots[expected], alike.dots[best]):
+        best = expected
     used = int(alike.used.sum())
     deviations = (used - 2 * against[best]) / np.sqrt(used)  # better than half of them, by chance
     clear = alike.used & (np.abs(values) >= np.quantile(np.abs(values[alike.used]), 1 - _CLEAREST_SHARE))
@@ -136,14 +149,16 @@ def _told(values: NDArray[np.float64], alike: Alike) -> int | str:
         )
     differ = np.bitwise_count((alike.dots[best] ^ alike.dots) & mask).sum(1, dtype=np.int64)
     close = (against - against[best] <= _LEAST_DEVIATIONS * np.sqrt(differ)) & (np.arange(len(differ)) != best)
+    close &= (differ > 0) | (best != expected)
     if close.any():
-        rival = alike.labels[int(np.argmax(close))][1]
-        return f"its dots do not tell {alike.labels[best][1].serial} from {rival.serial}"
+        one, other = (f"{entry.serial} of sheet {manifest.sheet}" for manifest, entry in
+                      (alike.labels[best], alike.labels[int(np.argmax(close))]))  # fmt: skip
+        return f"its dots do not tell {one} from {other}"
     return best
 
 
-def _packed(sites: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    return np.packbits(np.reshape(sites, (len(sites), -1)), axis=1)
+def _packed(sites: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.packbits(sites.ravel())
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 import pypdfium2 as pdfium
 from numpy.typing import NDArray
 
-from qrestore.pictures import MAX_SCAN_MEGAPIXELS, PictureError, open_frames
+from qrestore.pictures import MAX_SCAN_MEGAPIXELS, PictureError, Refused, check_size, open_frames
 
 Resolution = tuple[float, float]
 """Pixels an inch, across and down."""
@@ -18,18 +18,24 @@ _VECTOR_DPI = 600.0  # of a page without a picture on it
 _ROUNDED_DPI = 0.2  # sizes of pages are written in points, rounded
 
 
-def frames(path: Path) -> Iterator[tuple[NDArray[np.uint8], Resolution | None]]:
-    """Yield the frames of a file: (height, width, 3) RGB uint8, and the pixels an inch that it states, or None.
+Frame = tuple[NDArray[np.uint8], Resolution | None]
+"""(height, width, 3) RGB uint8, and the pixels an inch that the file states, or None."""
 
-    A page of a PDF is drawn at the resolution of the largest picture on it.
+
+def frames(path: Path, refused: Refused | None = None) -> Iterator[Frame]:
+    """Yield the frames of a file; a page of a PDF is drawn at the resolution of the largest picture on it.
+
+    Parameters
+    ----------
+    refused : takes the frames that cannot be read; without it the first of them ends the reading.
 
     Raises
     ------
     PictureError
-        Missing, damaged, of an unknown format, locked, too small or too large; frames before were yielded.
+        A file that is missing, damaged, of an unknown format or locked, or a frame of it.
     """
     if path.suffix.lower() != ".pdf":
-        yield from open_frames(path)
+        yield from open_frames(path, refused)
         return
     try:
         document = pdfium.PdfDocument(path)
@@ -39,19 +45,23 @@ def frames(path: Path) -> Iterator[tuple[NDArray[np.uint8], Resolution | None]]:
         raise PictureError(f"no readable PDF ({error}): save it again, without a password") from None
     with document:
         for number in range(len(document)):
-            yield _drawn(document, number)
+            try:
+                yield _drawn(document, number)
+            except PictureError as error:
+                if refused is None:
+                    raise
+                refused.append((number + 1, error))
 
 
-def _drawn(document: pdfium.PdfDocument, number: int) -> tuple[NDArray[np.uint8], Resolution]:
+def _drawn(document: pdfium.PdfDocument, number: int) -> Frame:
     try:
         page = document[number]
         dpi = _resolution(page)
-        width, height = (side * dpi / _POINTS_PER_INCH for side in page.get_size())
-        if width * height > MAX_SCAN_MEGAPIXELS * 1e6:
-            raise PictureError(f"page {number + 1}: {width:.0f} x {height:.0f} px: scan it at fewer pixels an inch")
+        width, height = (round(side * dpi / _POINTS_PER_INCH) for side in page.get_size())
+        check_size(width, height, MAX_SCAN_MEGAPIXELS)
         drawn = page.render(scale=dpi / _POINTS_PER_INCH, rev_byteorder=True).to_numpy()
     except pdfium.PdfiumError as error:
-        raise PictureError(f"page {number + 1} is damaged ({error}): get a whole copy") from None
+        raise PictureError(f"damaged ({error}): get a whole copy") from None
     return np.repeat(drawn, 3, 2) if drawn.shape[2] == 1 else np.ascontiguousarray(drawn[:, :, :3]), (dpi, dpi)
 
 

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from qrestore.config import load_section
 from qrestore.datasets.drawing import drawing_processes
 from qrestore.datasets.index import SCANNED_SCHEMA, read_index, write_index
+from qrestore.datasets.pools import ScannedShare
 from qrestore.datasets.row import Row
-from qrestore.datasets.scanned import ScannedShare, scans, split_of, write_rejects
+from qrestore.datasets.scanned import scans, split_of, write_rejects
 from qrestore.sheets.intake import TakenIn, take_in
 from qrestore.stages import INBOX, PARAMS, REPORTS, SCANNED, TRAINING, run
 
@@ -57,10 +58,9 @@ def _numbered(rows: Iterable[Row], trains: bool) -> Iterator[Row]:
     trained: set[tuple[str, bytes | None]] = set()
     for item, row in enumerate(rows):
         split = split_of({"run": row.run, "device": row.device}) if trains else "test"
-        content = row.text, row.message
         if split == "train":
-            trained.add(content)
-        seen = content in trained
+            trained |= {(row.text, row.message), (row.text, None)}
+        seen = (row.text, row.message) in trained
         subset = f"{row.subset}-seen" if seen else row.subset
         yield replace(row, item=item, split=split, seen=seen, subset=subset)
 

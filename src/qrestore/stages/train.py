@@ -22,9 +22,8 @@ from qrestore.datasets.dots import Carriers, dots_row
 from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import read_index
 from qrestore.datasets.motion import Motion, motion_pool_row
-from qrestore.datasets.pools import MIN_AGREEMENT, SAMPLES, agreement
+from qrestore.datasets.pools import MIN_AGREEMENT, SAMPLES, ScannedShare, agreement
 from qrestore.datasets.row import Row
-from qrestore.datasets.scanned import ScannedShare
 from qrestore.dots.lmmse import save_lmmse
 from qrestore.files import digest, read_json, whole, write_json, write_text
 from qrestore.learning.carried import pack, shown
