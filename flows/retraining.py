@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
 from flows import ROOT
+from flows.artifacts import Step, leave
 from flows.stage import dvc_stage, qrestore_command
 from qrestore.config import ConfigError
 from qrestore.pipeline import Outcome, PipelineError, stale_stages
@@ -81,16 +82,19 @@ def retraining() -> Any:
     A failed step fails the flow with its message; the steps after it do not run, what stands before
     it stays.
     """
-    done: list[tuple[str, str, float]] = []
+    done: list[Step] = []
+    judged: list[Judged] = []
     try:
-        print(_steps(done))
+        print(_steps(done, judged))
     except (StepFailedError, PipelineError, ConfigError) as error:
+        leave(done, judged, str(error))
         return Failed(message=str(error))
+    leave(done, judged)
     return Completed(message=", ".join(f"{name}: {outcome}" for name, outcome, _ in done))
 
 
-def _steps(done: list[tuple[str, str, float]]) -> str:
-    """Run the steps, append (step, what became of it, seconds) of each to `done`, return the summary."""
+def _steps(done: list[Step], judged: list[Judged]) -> str:
+    """Run the steps, append each to `done` and the verdicts to `judged`, return the summary."""
 
     def finish(name: str, future: Any, start: float) -> Any:
         try:
@@ -110,14 +114,14 @@ def _steps(done: list[tuple[str, str, float]]) -> str:
     try:
         published = finish("publish", publish.submit(), start)
         checked = finish("live check", check, start)
-        judged = finish("verdict", verdict.submit(), time.monotonic())  # it takes times: nothing beside it
+        judged += finish("verdict", verdict.submit(), time.monotonic())  # it takes times: nothing beside it
     finally:  # what was measured can be looked at, whatever the registry says
         finish("report", qrestore_command.submit("report"), time.monotonic())
     finish("attach report", attach.submit(), time.monotonic())
     return _summary(done, published, judged, checked)
 
 
-def _summary(done: list[tuple[str, str, float]], published: list[Published], judged: list[Judged], checked: str) -> str:
+def _summary(done: list[Step], published: list[Published], judged: list[Judged], checked: str) -> str:
     lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in done), ""]
     images = json.loads((ROOT / "data/reports/ingest.json").read_text())["images"]
     return "\n".join(

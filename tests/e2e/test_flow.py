@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,24 @@ def test_first_run_makes_everything(toy: Toy) -> None:
     for model in MODELS:
         assert f"{model} version 1, published now" in toy.output
     assert toy.output.count("no champion yet") == len(MODELS)
+
+
+def artifact(toy: Toy, key: str) -> str:
+    """Data of an artifact that the last run left on Prefect's page."""
+    code = f"import flows, prefect.artifacts as each; print('found', each.Artifact.get({key!r}).data)"
+    return toy.run(sys.executable, "-c", code).stdout.split("found ", 1)[1]
+
+
+def test_a_run_leaves_its_stages_and_verdicts_on_the_page(toy: Toy) -> None:
+    table = json.loads(artifact(toy, "stages"))
+    assert {row["stage"] for row in table} >= set(STAGES)
+    assert {row["outcome"] for row in table} <= {"Completed", "Restored", "Unchanged"}
+    assert all(row["seconds"] >= 0 for row in table)
+    page = artifact(toy, "retraining")
+    assert "## Verdicts" in page
+    for model in MODELS:
+        assert f"- `{model}` version 1: " in page
+    assert "models/metrics/summary.json" in page  # toy figures are not the committed ones
 
 
 def test_dots_are_measured_by_every_reader(toy: Toy) -> None:
@@ -153,6 +172,8 @@ def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_pat
     assert "expect_column_values_to_be_between" in output
     assert "Traceback" not in output
     assert "test.parquet" in output
+    assert "**Failed**: stage validate@defocus failed" in artifact(broken, "retraining")
+    assert json.loads(artifact(broken, "stages"))[-1]["stage"] == "ingest"
     assert not (broken.root / ".mlflow").exists()
     assert broken.run("git", "status", "--porcelain", "models").stdout == ""
 

@@ -1,0 +1,56 @@
+"""What a run leaves on Prefect's page: its stages as a table, and in words what changed and what was judged."""
+
+from collections.abc import Sequence
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows import ROOT
+from qrestore.pipeline import PipelineError, dvc
+from qrestore.tracking.judge import Judged
+
+Step = tuple[str, str, float]
+"""Name of a step, what became of it, seconds."""
+
+STAGES, RUN = "stages", "retraining"
+"""Keys of the two artifacts; Prefect keeps the history of each."""
+
+_MOST_LINES = 60
+
+
+def leave(steps: Sequence[Step], judged: Sequence[Judged], failed: str | None = None) -> None:
+    """Write both artifacts.
+
+    Parameters
+    ----------
+    failed : why the run ended early, if it did.
+    """
+    rows = [{"stage": name, "outcome": outcome, "seconds": round(seconds, 1)} for name, outcome, seconds in steps]
+    create_table_artifact(rows, key=STAGES, description="Steps of the last retraining, in order")
+    create_markdown_artifact(markdown(steps, judged, failed), key=RUN, description="What the last retraining changed")
+
+
+def markdown(steps: Sequence[Step], judged: Sequence[Judged], failed: str | None) -> str:
+    """Say in words what became of a run: figures that changed since the last commit, verdicts, where to look."""
+    ran = [name for name, outcome, _ in steps if outcome != "Unchanged"]
+    lines = ["# Retraining", ""]
+    if failed:
+        lines += [f"**Failed**: {failed}", ""]
+    lines += [f"{len(steps)} steps, {sum(seconds for *_, seconds in steps):.0f} s; done anew: {', '.join(ran)}", ""]
+    lines += ["## Figures against the last commit", "", *_changed_figures(), ""]
+    if judged:
+        lines += ["## Verdicts", ""]
+        for each in judged:
+            told = "is the champion" if each.is_champion else each.verdict.text.replace("\n", "\n    ")
+            lines += [f"- `{each.model}` version {each.version}: {told}"]
+        lines += [""]
+    return "\n".join([*lines, "Look at `reports/report.html`, `qrestore review`, `make ui`.", ""])
+
+
+def _changed_figures() -> list[str]:
+    try:
+        table = dvc(ROOT, "metrics", "diff", "--md").strip().splitlines()
+    except PipelineError as error:  # a checkout without a commit, say
+        return [str(error)]
+    if len(table) > _MOST_LINES:
+        return [*table[:_MOST_LINES], "", f"and {len(table) - _MOST_LINES} more: `dvc metrics diff`"]
+    return table or ["none changed"]
