@@ -5,34 +5,30 @@ from collections.abc import Sequence
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import ROOT
+from flows.steps import Step
 from qrestore.pipeline import PipelineError, dvc
 from qrestore.tracking.judge import Judged
-
-Step = tuple[str, str, float]
-"""Name of a step, what became of it, seconds."""
-
-STAGES, RUN = "stages", "retraining"
-"""Keys of the two artifacts; Prefect keeps the history of each."""
 
 _MOST_LINES = 60
 
 
-def leave(steps: Sequence[Step], judged: Sequence[Judged], failed: str | None = None) -> None:
-    """Write both artifacts.
+def leave(flow: str, steps: Sequence[Step], judged: Sequence[Judged] = (), failed: str | None = None) -> None:
+    """Write the table `<flow>-stages` and the page `<flow>`, of which Prefect keeps the history.
 
     Parameters
     ----------
     failed : why the run ended early, if it did.
     """
     rows = [{"stage": name, "outcome": outcome, "seconds": round(seconds, 1)} for name, outcome, seconds in steps]
-    create_table_artifact(rows, key=STAGES, description="Steps of the last retraining, in order")
-    create_markdown_artifact(markdown(steps, judged, failed), key=RUN, description="What the last retraining changed")
+    create_table_artifact(rows, key=f"{flow}-stages", description=f"Steps of the last {flow}, in order")
+    page = markdown(flow, steps, judged, failed)
+    create_markdown_artifact(page, key=flow, description=f"What the last {flow} changed")
 
 
-def markdown(steps: Sequence[Step], judged: Sequence[Judged], failed: str | None) -> str:
+def markdown(flow: str, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None) -> str:
     """Say in words what became of a run: figures that changed since the last commit, verdicts, where to look."""
     ran = [name for name, outcome, _ in steps if outcome != "Unchanged"]
-    lines = ["# Retraining", ""]
+    lines = [f"# {flow.capitalize()}", ""]
     if failed:
         lines += [f"**Failed**: {failed}", ""]
     lines += [f"{len(steps)} steps, {sum(seconds for *_, seconds in steps):.0f} s; done anew: {', '.join(ran)}", ""]

@@ -10,41 +10,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
 from flows import ROOT
-from flows.artifacts import Step, leave
-from flows.stage import dvc_stage, qrestore_command
+from flows.artifacts import leave
+from flows.stage import qrestore_command
+from flows.steps import STAGES, Step, StepFailedError, bring_up_to_date, finish
 from qrestore.config import ConfigError
-from qrestore.pipeline import Outcome, PipelineError, stale_stages
+from qrestore.pipeline import PipelineError
 from qrestore.tracking.judge import Judged, judge, settings
 from qrestore.tracking.publish import Published, attach_report
 from qrestore.tracking.publish import publish as publish_evidence
 from qrestore.tracking.review import promote_advised
-
-STAGES = (
-    "synthesize",
-    "pools@hard-2px",
-    "pools@one-1px",
-    "pools@motion",
-    "ingest",
-    "validate@defocus",
-    "validate@motion",
-    "validate@dots",
-    "validate@scanned",
-    "validate@training",
-    "train@lmmse-2px",
-    "train@lmmse-1px",
-    "train@dots-2px-direct",
-    "train@dots-2px-carrier",
-    "train@dots-1px-direct",
-    "train@dots-1px-carrier",
-    "train@qr-deblurrer",
-    "calibrate",
-    "evaluate@defocus",
-    "evaluate@motion",
-    "evaluate@scanned",
-    "evaluate@dots",
-    "summarize",
-)
-"""Stages in the order of `dvc.yaml`; DVC runs one at a time."""
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
@@ -71,10 +45,6 @@ def attach() -> None:
     attach_report(ROOT)
 
 
-class StepFailedError(RuntimeError):
-    """A step ended in a failed state; the message is the state's."""
-
-
 @flow(name="retraining")
 def retraining() -> Any:
     """Run every stage in order, then report, publish, judge and check.
@@ -87,37 +57,25 @@ def retraining() -> Any:
     try:
         print(_steps(done, judged))
     except (StepFailedError, PipelineError, ConfigError) as error:
-        leave(done, judged, str(error))
+        leave("retraining", done, judged, str(error))
         return Failed(message=str(error))
-    leave(done, judged)
+    leave("retraining", done, judged)
     return Completed(message=", ".join(f"{name}: {outcome}" for name, outcome, _ in done))
 
 
 def _steps(done: list[Step], judged: list[Judged]) -> str:
     """Run the steps, append each to `done` and the verdicts to `judged`, return the summary."""
-
-    def finish(name: str, future: Any, start: float) -> Any:
-        try:
-            result = future.result()
-        except Exception as error:  # whatever a task raises, the flow ends with its message
-            raise StepFailedError(str(error)) from error
-        done.append((name, future.state.name, time.monotonic() - start))
-        return result
-
     settings(ROOT)  # what is read last is refused first
-    start, stale = time.monotonic(), stale_stages(ROOT)
-    for stage in STAGES:
-        changed = stage in stale or any(outcome != Outcome.UNCHANGED for _, outcome, _ in done)
-        finish(stage, dvc_stage.submit(stage, known_unchanged=not changed), start)
-        start = time.monotonic()
+    bring_up_to_date(STAGES, done)
+    start = time.monotonic()
     check = qrestore_command.submit("check")  # beside the steps that wait for disk and data base
     try:
-        published = finish("publish", publish.submit(), start)
-        checked = finish("live check", check, start)
-        judged += finish("verdict", verdict.submit(), time.monotonic())  # it takes times: nothing beside it
+        published = finish("publish", publish.submit(), start, done)
+        checked = finish("live check", check, start, done)
+        judged += finish("verdict", verdict.submit(), time.monotonic(), done)  # it takes times: nothing beside it
     finally:  # what was measured can be looked at, whatever the registry says
-        finish("report", qrestore_command.submit("report"), time.monotonic())
-    finish("attach report", attach.submit(), time.monotonic())
+        finish("report", qrestore_command.submit("report"), time.monotonic(), done)
+    finish("attach report", attach.submit(), time.monotonic(), done)
     return _summary(done, published, judged, checked)
 
 

@@ -8,9 +8,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_flow_runs_every_stage_in_order() -> None:
-    from flows.retraining import STAGES
+    from flows.steps import STAGES
 
     assert list(STAGES) == dvc(ROOT, "stage", "list", "--name-only").split()
+
+
+def test_parts_name_existing_stages_models_and_data() -> None:
+    from typing import get_args
+
+    from flows.parts import PARTS, Data, Model
+    from flows.steps import STAGES
+
+    assert {f"train@{model}" for model in get_args(Model)} == {each for each in STAGES if each.startswith("train@")}
+    assert {f"evaluate@{data}" for data in get_args(Data)} == {each for each in STAGES if each.startswith("evaluate@")}
+    assert set(PARTS) == {"synthesis", "training", "calibration", "evaluation"}
 
 
 def test_prefect_yaml_names_existing_flows() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.retraining import STAGES
+from flows.steps import STAGES
 from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.pipeline import evidence_digest
 from qrestore.rehearsal import clone
@@ -54,7 +54,7 @@ def artifact(toy: Toy, key: str) -> str:
 
 
 def test_a_run_leaves_its_stages_and_verdicts_on_the_page(toy: Toy) -> None:
-    table = json.loads(artifact(toy, "stages"))
+    table = json.loads(artifact(toy, "retraining-stages"))
     assert {row["stage"] for row in table} >= set(STAGES)
     assert {row["outcome"] for row in table} <= {"Completed", "Restored", "Unchanged"}
     assert all(row["seconds"] >= 0 for row in table)
@@ -173,7 +173,7 @@ def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_pat
     assert "Traceback" not in output
     assert "test.parquet" in output
     assert "**Failed**: stage validate@defocus failed" in artifact(broken, "retraining")
-    assert json.loads(artifact(broken, "stages"))[-1]["stage"] == "ingest"
+    assert json.loads(artifact(broken, "retraining-stages"))[-1]["stage"] == "ingest"
     assert not (broken.root / ".mlflow").exists()
     assert broken.run("git", "status", "--porcelain", "models").stdout == ""
 

@@ -1,0 +1,104 @@
+"""Scheduler, worker and registry on this machine, until Ctrl-C (`make serve-all`).
+
+A scheduler of one's own is taken instead where `PREFECT_API_URL` names it; the registry shown is that of this checkout.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+
+from flows import ROOT
+from qrestore.pipeline import environment
+
+POOL = "cpu"
+_PATIENCE_S = 180
+_GRACE_S = 15
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start everything, deploy the flows, wait; returns 0 after Ctrl-C, 1 where something did not start or ended."""
+    parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=4200, help="of the scheduler (4200)")
+    parser.add_argument("--registry-port", type=int, default=5000, help="of the registry (5000)")
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        return _serve(arguments.port, arguments.registry_port, running)
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"serve failed: {error}", file=sys.stderr)
+        return 1
+    finally:
+        _end(running)
+
+
+def _serve(port: int, registry_port: int, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
+    env = {**environment(), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PYTHONPATH": _sources()}
+    own = "PREFECT_API_URL" in env
+    api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+
+    def start(name: str, *command: str) -> None:
+        running[name] = subprocess.Popen(command, cwd=ROOT, env=env)
+
+    if not own:
+        start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    store = ROOT / ".mlflow"
+    store.mkdir(exist_ok=True)
+    backend = ("--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}")
+    start(
+        "registry", "mlflow", "server", *backend, "--workers", "1", "--host", "127.0.0.1", "--port", str(registry_port)
+    )
+    _wait_for(f"{api}/health", running)
+    if subprocess.run(("prefect", "work-pool", "inspect", POOL), cwd=ROOT, env=env, capture_output=True).returncode:
+        subprocess.run(("prefect", "work-pool", "create", POOL, "--type", "process"), cwd=ROOT, env=env, check=True)
+    subprocess.run(("prefect", "--no-prompt", "deploy", "--all"), cwd=ROOT, env=env, check=True)
+    start("worker", "prefect", "worker", "start", "--pool", POOL)
+    print(
+        f"ready: flows at {api.removesuffix('/api')}, models at http://127.0.0.1:{registry_port}; Ctrl-C ends all",
+        flush=True,
+    )
+    while not (ended := [name for name, process in running.items() if process.poll() is not None]):
+        time.sleep(1)
+    print(f"{', '.join(ended)} ended; see the messages above", file=sys.stderr)
+    return 1
+
+
+def _sources() -> str:
+    """Sources of this checkout, before what may be installed."""
+    return os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH"))))
+
+
+def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - an address of http
+                return
+        except OSError as error:
+            if ended := [name for name, process in running.items() if process.poll() is not None]:
+                raise OSError(f"{', '.join(ended)} ended before it answered; is the port taken?") from None
+            if time.monotonic() > end:
+                raise OSError(f"{address} does not answer after {_PATIENCE_S} s ({error})") from None
+            time.sleep(0.5)
+
+
+def _end(running: dict[str, "subprocess.Popen[bytes]"]) -> None:
+    """Ask all to end, the worker first, and end those that do not."""
+    for process in reversed(running.values()):
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
