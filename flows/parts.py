@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 
 from flows.artifacts import leave
 from flows.stage import qrestore_command
-from flows.steps import STAGES, Step, StepFailedError, bring_up_to_date, finish
+from flows.steps import STAGES, Step, StepFailedError, as_program, bring_up_to_date, finish
 from qrestore.pipeline import PipelineError
 
 Data = Literal["defocus", "motion", "scanned", "dots"]
@@ -74,19 +74,11 @@ def _part(flow_name: str, names: Iterable[str], command: str | None = None) -> A
 
 
 def main(name: str) -> int:
-    """Run a part; the last line says what failed, if anything did."""
+    """Run a part as a program."""
     if name not in PARTS:
         print(f"no flow {name!r}; known: {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    try:
-        state: Any = PARTS[name](return_state=True)
-    except (PipelineError, RuntimeError) as error:  # no flow could be started
-        print(f"{name} failed: {error}", file=sys.stderr)
-        return 1
-    if not state.is_completed():
-        print(f"{name} failed: {state.message}", file=sys.stderr)
-        return 1
-    return 0
+    return as_program(PARTS[name])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from prefect.states import Completed, Failed
 from flows import ROOT
 from flows.artifacts import leave
 from flows.stage import qrestore_command
-from flows.steps import STAGES, Step, StepFailedError, bring_up_to_date, finish
+from flows.steps import STAGES, Step, StepFailedError, as_program, bring_up_to_date, finish
 from qrestore.config import ConfigError
 from qrestore.pipeline import PipelineError
 from qrestore.tracking.judge import Judged, judge, settings
@@ -105,18 +105,5 @@ def _told(judged: Judged) -> list[str]:
     return [line for line in judged.verdict.text.splitlines() if line]
 
 
-def main() -> int:
-    """Run the flow; the last line says what failed, if anything did."""
-    try:
-        state: Any = retraining(return_state=True)
-    except (PipelineError, RuntimeError) as error:  # no flow could be started
-        print(f"retraining failed: {error}", file=sys.stderr)
-        return 1
-    if not state.is_completed():
-        print(f"retraining failed: {state.message}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(retraining))

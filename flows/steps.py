@@ -1,12 +1,13 @@
 """Steps of a flow: stages in the order of the graph, one after the other, each with what became of it."""
 
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from flows import ROOT
 from flows.stage import dvc_stage
-from qrestore.pipeline import Outcome, stale_stages
+from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 Step = tuple[str, str, float]
 """Name of a step, what became of it, seconds."""
@@ -66,3 +67,16 @@ def bring_up_to_date(stages: Iterable[str], done: list[Step]) -> None:
         changed = stage in stale or any(outcome != Outcome.UNCHANGED for _, outcome, _ in done)
         finish(stage, dvc_stage.submit(stage, known_unchanged=not changed), start, done)
         start = time.monotonic()
+
+
+def as_program(flow: Any) -> int:
+    """Run a flow; the last line says what failed, if anything did. Returns the exit code."""
+    try:
+        state: Any = flow(return_state=True)
+    except (PipelineError, RuntimeError) as error:  # no flow could be started
+        print(f"{flow.name} failed: {error}", file=sys.stderr)
+        return 1
+    if not state.is_completed():
+        print(f"{flow.name} failed: {state.message}", file=sys.stderr)
+        return 1
+    return 0
