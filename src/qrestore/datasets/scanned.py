@@ -90,48 +90,22 @@ def collect(
     given = {digest(path.read_bytes()): path for path in (*sorted(folder.rglob(MANIFESTS)), *manifests)}
     told = {name: shown(value.strip()) for name, value in (conditions or {}).items() if value and value.strip()}
     rows = _truth(folder) if (folder / TRUTH).is_file() or not given else []
-    wanted = {
-        row["file"]: _Wanted(_find(folder, row["file"]), _facts_of_row(row, told), row) for row in rows
-    }  # fmt: skip
-    named = {each.source for each in wanted.values()}
-    sheets = _sheets(folder, named)
+    wanted = {row["file"]: _Wanted(_find(folder, row["file"]), _facts_of_row(row, told), row) for row in rows}
     if given:
-        facts = [sorted(given), told]
-        wanted |= {shown(name): _Wanted(path, facts, None) for name, path in sheets.items()}
+        sheets = _sheets(folder, {each.source for each in wanted.values()})
+        wanted |= {shown(name): _Wanted(path, [sorted(given), told], None) for name, path in sheets.items()}
     if not wanted:
         raise ScanError(f"{folder}: holds no picture; expected {', '.join(sorted(SCANS))}")
-    left_out = tuple(shown(name) for name in _others(folder, {each.source for each in wanted.values()}))
-    there = _facts_there(inbox)
+    left_out = tuple(map(shown, _others(folder, {each.source for each in wanted.values()})))
     digests = {name: digest(each.source.read_bytes()) for name, each in wanted.items()}
-    for name, each in wanted.items():
-        place, facts = there.get(digests[name], ("", each.facts))
-        if facts != each.facts:
-            raise ScanError(
-                f"{name}: stands in {inbox / place} already, with another text, other manifests or other conditions; "
-                f"remove {(inbox / place).parent} to take it in anew"
-            )
+    there = _facts_there(inbox)
+    _refuse_other_facts(inbox, wanted, digests, there)
     new = {name: each for name, each in wanted.items() if digests[name] not in there}
     if not new:
-        first = inbox / there[next(iter(digests.values()))][0]
-        return Collected(inbox / first.relative_to(inbox).parts[0], 0, len(wanted), left_out)
-    identity = digest([[name, digests[name], each.facts] for name, each in new.items()])
-    target = inbox / identity[:16]
-    inbox.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=inbox, prefix=".part-"))
-    try:
-        for name, each in new.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(each.source, part / name)
-        for number, path in enumerate(given.values() if any(each.row is None for each in new.values()) else ()):
-            shutil.copyfile(path, part / f"{number}-{path.name.removesuffix(MANIFESTS[1:])}{MANIFESTS[1:]}")
-        if table := [each.row for each in new.values() if each.row is not None]:
-            _write_truth(part / TRUTH, table)
-        if told:
-            write_json(part / _CONDITIONS_FILE, told)
-        part.chmod(0o755)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        place = Path(there[next(iter(digests.values()))][0])
+        return Collected(inbox / place.parts[0], 0, len(wanted), left_out)
+    target = inbox / digest([[name, digests[name], each.facts] for name, each in new.items()])[:16]
+    _copy(target, new, list(given.values()), told)
     return Collected(target, len(new), len(wanted) - len(new), left_out)
 
 
@@ -158,6 +132,40 @@ def _facts_there(inbox: Path) -> dict[str, tuple[str, Any]]:
             facts = [scan.text, scan.text_group, dict(scan.conditions)]
         found.setdefault(digest(scan.path.read_bytes()), (scan.file, facts))
     return found
+
+
+def _refuse_other_facts(
+    inbox: Path, wanted: Mapping[str, _Wanted], digests: Mapping[str, str], there: Mapping[str, tuple[str, Any]]
+) -> None:
+    for name, each in wanted.items():
+        place, facts = there.get(digests[name], ("", each.facts))
+        if facts != each.facts:
+            raise ScanError(
+                f"{name}: stands in {inbox / place} already, with another text, other manifests or other conditions; "
+                f"remove {inbox / Path(place).parts[0]} to take it in anew"
+            )
+
+
+def _copy(target: Path, wanted: Mapping[str, _Wanted], manifests: Sequence[Path], told: Mapping[str, str]) -> None:
+    """Make a data set of the inbox, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
+    try:
+        for name, each in wanted.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(each.source, part / name)
+        rows = [each.row for each in wanted.values() if each.row is not None]
+        if rows:
+            _write_truth(part / TRUTH, rows)
+        for number, path in enumerate(manifests if len(rows) < len(wanted) else ()):
+            suffix = MANIFESTS.removeprefix("*")
+            shutil.copyfile(path, part / f"{number}-{path.name.removesuffix(suffix)}{suffix}")
+        if told:
+            write_json(part / _CONDITIONS_FILE, told)
+        part.chmod(0o755)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_truth(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
