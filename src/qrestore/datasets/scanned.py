@@ -5,6 +5,7 @@ of their sheet (`sheets.intake`).
 """
 
 import csv
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -221,13 +222,11 @@ def split_of(conditions: Mapping[str, str | None]) -> Split:
 
 def write_rejects(report: Path, table: Path, images: int, rejects: list[dict[str, str]], **more: object) -> None:
     """Write how many pictures were taken, and why the others were not: the reason of each as a table."""
-    lines = ["file,reason", *(f"{_quoted(each['file'])},{_quoted(each['reason'])}" for each in rejects)]
-    write_text(table, "\n".join([*lines, ""]))
+    lines = io.StringIO()
+    quoted = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    quoted.writerows((each["file"], each["reason"]) for each in rejects)
+    write_text(table, f"file,reason\n{lines.getvalue()}")
     write_json(report, {"images": images, "rejected": len(rejects), **more})
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
 
 
 def _listed(folder: Path, inbox: Path, rejects: list[dict[str, str]]) -> Iterator[Scan]:

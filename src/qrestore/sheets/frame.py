@@ -31,7 +31,7 @@ _DICTIONARY = cv2.aruco.DICT_6X6_1000
 NUMBERED_PAGES = 250
 """Pages that the marks tell apart; after them their numbers begin again."""
 
-LEAST_MARKS = 3
+_LEAST_MARKS = 3
 _DETECTION_PX = 2400  # marks of 10 mm on a page of 300 mm are 80 px then
 _LEAST_SCALE = 0.8  # below which it is the file that is wrong, not the print
 _FLAT = 0.004  # by which sizes of opposite sides of a page may differ
@@ -158,7 +158,7 @@ def find_marks(grey: Grey8) -> list[Marks]:
 
 def to_picture(frame: Frame, marks: Marks) -> NDArray[np.float64] | None:
     """Homography, page px to px of the picture: (3, 3); None where fewer than three marks agree with the frame."""
-    if len(marks.corners) < LEAST_MARKS:
+    if len(marks.corners) < _LEAST_MARKS:
         return None
     page = np.concatenate([frame.mark_corners()[corner] for corner in marks.corners])
     picture = np.concatenate(list(marks.corners.values()))
