@@ -1,87 +1,108 @@
-"""The whole graph once: data, models, figures, report, registry, verdict, live check."""
+"""The whole graph once: data, models, figures, registry, verdict, live check, report."""
 
 import json
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
+from pydantic import Field
+from ruamel.yaml import YAML
 
-from flows import ROOT
-from flows.artifacts import leave
+from flows.notice import HOOKS
+from flows.order import Order
 from flows.stage import qrestore_command
-from flows.steps import STAGES, Step, StepFailedError, as_program, bring_up_to_date, finish
-from qrestore.config import ConfigError
-from qrestore.pipeline import PipelineError
+from flows.steps import STAGES, Work, as_program, bring_up_to_date, carry_out, finish, share
 from qrestore.tracking.judge import Judged, judge, settings
 from qrestore.tracking.publish import Published, attach_report
 from qrestore.tracking.publish import publish as publish_evidence
 from qrestore.tracking.review import promote_advised
 
+Seed = Annotated[int, Field(ge=0)]
+_DEFAULT = Order()
+
+
+@task(task_run_name="data seed", cache_policy=NO_CACHE, persist_result=False)
+def sow(root: Path, seed: int) -> Any:
+    """Write the seed of all drawn data into the parameters of the clone."""
+    path, yaml = root / "params.yaml", YAML()
+    params = yaml.load(path)
+    changed = params["synthesis"]["seed"] != seed
+    if changed:
+        params["synthesis"]["seed"] = seed
+        yaml.dump(params, path)
+    return Completed(name="Completed" if changed else "Unchanged")
+
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
-def publish() -> Any:
+def publish(root: Path) -> Any:
     """Publish the evidence to MLflow; retried, because a server may be away, and kept for later if it stays so."""
     try:
-        return publish_evidence(ROOT)
+        return publish_evidence(root)
     except ValueError as error:  # the evidence itself is wrong: no use in trying again
         return Failed(message=str(error))
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
-def verdict() -> list[Judged]:
+def verdict(root: Path) -> list[Judged]:
     """Judge every challenger against its champion; promote what is advised, where the parameters say so."""
-    judged = judge(ROOT, again=False)
-    if settings(ROOT).auto:
-        promote_advised(ROOT, tuple(each.model for each in judged), "the flow", "promotion.auto, and the verdict")
+    judged = judge(root, again=False)
+    if settings(root).auto:
+        promote_advised(root, tuple(each.model for each in judged), "the flow", "promotion.auto, and the verdict")
     return judged
 
 
 @task(task_run_name="attach report", cache_policy=NO_CACHE, persist_result=False, retries=2)
-def attach() -> None:
+def attach(root: Path) -> None:
     """Put the report beside the evidence."""
-    attach_report(ROOT)
+    attach_report(root)
 
 
-@flow(name="retraining")
-def retraining() -> Any:
-    """Run every stage in order, then report, publish, judge and check.
+@flow(name="retraining", **HOOKS)
+def retraining(data_seed: Seed | None = None, order: Order = _DEFAULT) -> Any:
+    """Run every stage in order, then publish, judge, check and report.
 
-    A failed step fails the flow with its message; the steps after it do not run, what stands before
-    it stays.
+    Parameters
+    ----------
+    data_seed : new data, on which everything is trained and measured anew; none: that of `params.yaml`.
     """
-    done: list[Step] = []
-    judged: list[Judged] = []
-    try:
-        print(_steps(done, judged))
-    except (StepFailedError, PipelineError, ConfigError) as error:
-        leave("retraining", done, judged, str(error))
-        return Failed(message=str(error))
-    leave("retraining", done, judged)
-    return Completed(message=", ".join(f"{name}: {outcome}" for name, outcome, _ in done))
+
+    def steps(work: Work) -> None:
+        settings(work.root)  # what is read last is refused first
+        if data_seed is not None:
+            finish(work, "data seed", sow.submit(work.root, data_seed))
+        bring_up_to_date(work, STAGES)
+        share(work, "retrain")
+        _publish_and_judge(work)
+
+    return carry_out("retraining", order, steps)
 
 
-def _steps(done: list[Step], judged: list[Judged]) -> str:
-    """Run the steps, append each to `done` and the verdicts to `judged`, return the summary."""
-    settings(ROOT)  # what is read last is refused first
-    bring_up_to_date(STAGES, done)
-    start = time.monotonic()
-    check = qrestore_command.submit("check")  # beside the steps that wait for disk and data base
+def _publish_and_judge(work: Work) -> None:
+    """Publish, check, judge and report, and print the summary; in place even if nothing is new."""
+    new = work.order.in_place or not work.unchanged
+    start, checked = time.monotonic(), "not run: nothing is new"
+    check = qrestore_command.submit(work.root, "check") if new else None  # beside what waits for disk and data base
     try:
-        published = finish("publish", publish.submit(), start, done)
-        checked = finish("live check", check, start, done)
-        judged += finish("verdict", verdict.submit(), time.monotonic(), done)  # it takes times: nothing beside it
+        published = finish(work, "publish", publish.submit(work.root), start)
+        new = new or any(each.new for each in published)
+        if check:
+            checked = finish(work, "live check", check, start)
+        work.judged += finish(work, "verdict", verdict.submit(work.root))  # it takes times: nothing beside it
     finally:  # what was measured can be looked at, whatever the registry says
-        finish("report", qrestore_command.submit("report"), time.monotonic(), done)
-    finish("attach report", attach.submit(), time.monotonic(), done)
-    return _summary(done, published, judged, checked)
+        if new:
+            finish(work, "report", qrestore_command.submit(work.root, "report"))
+    if new:
+        finish(work, "attach report", attach.submit(work.root))
+    print(_summary(work, published, checked))
 
 
-def _summary(done: list[Step], published: list[Published], judged: list[Judged], checked: str) -> str:
-    lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in done), ""]
-    images = json.loads((ROOT / "data/reports/ingest.json").read_text())["images"]
+def _summary(work: Work, published: list[Published], checked: str) -> str:
+    lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in work.done), ""]
+    images = json.loads((work.root / "data/reports/ingest.json").read_text())["images"]
     return "\n".join(
         [
             *lines,
@@ -91,7 +112,7 @@ def _summary(done: list[Step], published: list[Published], judged: list[Judged],
                 f"{'published now' if each.new else 'already in the registry'}, alias challenger"
                 for each in published
             ),
-            *(f"Verdict    {each.model}: {line}" for each in judged for line in _told(each)),
+            *(f"Verdict    {each.model}: {line}" for each in work.judged for line in _told(each)),
             *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),
             "Look at    reports/report.html; `qrestore review` and `make ui`; models/README.md for the model cards",
             "Read       .venv/bin/qrestore read PICTURE...",

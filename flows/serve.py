@@ -1,10 +1,10 @@
 """Scheduler, worker and registry on this machine, until Ctrl-C (`make serve-all`).
 
-A scheduler of one's own is taken instead where `PREFECT_API_URL` names it; the registry shown is that of this checkout.
+A scheduler or registry of one's own is taken instead where `PREFECT_API_URL` or `MLFLOW_TRACKING_URI` names it.
 """
 
 import argparse
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from flows import ROOT
 from qrestore.pipeline import environment
 
-POOL = "cpu"
+POOLS = ("cpu", "gpu")
 _PATIENCE_S = 180
 _GRACE_S = 15
 
@@ -25,11 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=4200, help="of the scheduler (4200)")
     parser.add_argument("--registry-port", type=int, default=5000, help="of the registry (5000)")
+    parser.add_argument("--gpu", action="store_true", help="a worker for the pool gpu, even if no GPU was found")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        return _serve(arguments.port, arguments.registry_port, running)
+        return _serve(arguments.port, arguments.registry_port, arguments.gpu, running)
     except KeyboardInterrupt:
         return 0
     except (OSError, subprocess.CalledProcessError) as error:
@@ -39,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _end(running)
 
 
-def _serve(port: int, registry_port: int, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
-    env = {**environment(), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PYTHONPATH": _sources()}
+def _serve(port: int, registry_port: int, gpu: bool, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
+    env = {**environment(ROOT), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     own = "PREFECT_API_URL" in env
     api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
 
@@ -49,30 +50,28 @@ def _serve(port: int, registry_port: int, running: dict[str, "subprocess.Popen[b
 
     if not own:
         start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-    store = ROOT / ".mlflow"
-    store.mkdir(exist_ok=True)
-    backend = ("--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}")
-    start(
-        "registry", "mlflow", "server", *backend, "--workers", "1", "--host", "127.0.0.1", "--port", str(registry_port)
-    )
+    models = env.get("MLFLOW_TRACKING_URI")
+    if models is None:
+        models = f"http://127.0.0.1:{registry_port}"
+        if "MLFLOW_BACKEND_STORE_URI" in env:  # of the user's own: flows ask the server
+            env["MLFLOW_TRACKING_URI"] = models
+        (ROOT / ".mlflow").mkdir(exist_ok=True)
+        env.setdefault("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{ROOT / '.mlflow' / 'mlflow.db'}")
+        start("registry", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(registry_port))
     _wait_for(f"{api}/health", running)
-    if subprocess.run(("prefect", "work-pool", "inspect", POOL), cwd=ROOT, env=env, capture_output=True).returncode:
-        subprocess.run(("prefect", "work-pool", "create", POOL, "--type", "process"), cwd=ROOT, env=env, check=True)
+    for pool in POOLS:
+        if subprocess.run(("prefect", "work-pool", "inspect", pool), cwd=ROOT, env=env, capture_output=True).returncode:
+            subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
     subprocess.run(("prefect", "--no-prompt", "deploy", "--all"), cwd=ROOT, env=env, check=True)
-    start("worker", "prefect", "worker", "start", "--pool", POOL)
-    print(
-        f"ready: flows at {api.removesuffix('/api')}, models at http://127.0.0.1:{registry_port}; Ctrl-C ends all",
-        flush=True,
-    )
+    start("worker", "prefect", "worker", "start", "--pool", "cpu")
+    if gpu or shutil.which("nvidia-smi"):
+        start("gpu worker", "prefect", "worker", "start", "--pool", "gpu", "--limit", "1")
+    start("inbox", sys.executable, "-m", "flows.inbox")
+    print(f"ready: flows at {api.removesuffix('/api')}, models at {models}; Ctrl-C ends all", flush=True)
     while not (ended := [name for name, process in running.items() if process.poll() is not None]):
         time.sleep(1)
     print(f"{', '.join(ended)} ended; see the messages above", file=sys.stderr)
     return 1
-
-
-def _sources() -> str:
-    """Sources of this checkout, before what may be installed."""
-    return os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH"))))
 
 
 def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> None:

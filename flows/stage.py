@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
-from flows import ROOT
 from qrestore.pipeline import Outcome, PipelineError, environment, run_stage
 from qrestore.tracking.curves import followed
 
@@ -19,10 +20,15 @@ HINTS = ("To track the changes", "To enable auto staging", "git add", "dvc confi
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
-def dvc_stage(stage: str, known_unchanged: bool = False) -> Any:
+def dvc_stage(root: Path, stage: str, known_unchanged: bool = False, limit_s: float = threading.TIMEOUT_MAX) -> Any:
     """Bring a stage up to date; the state's name says what became of it (Completed, Restored, Unchanged).
 
-    `known_unchanged` : DVC has found it up to date in this run, and nothing before it has changed since.
+    Parameters
+    ----------
+    root : repository.
+    stage : name, with `@item` where it is one of several.
+    known_unchanged : DVC has found it up to date in this run, and nothing before it has changed since.
+    limit_s : seconds after which it is ended, and fails.
     """
     if known_unchanged:
         return Completed(name=Outcome.UNCHANGED.value, message="up to date")
@@ -34,19 +40,19 @@ def dvc_stage(stage: str, known_unchanged: bool = False) -> Any:
 
     name, _, item = stage.partition("@")
     try:
-        with followed(ROOT, item) if name == "train" else nullcontext():
-            done = run_stage(ROOT, stage, log)
+        with followed(root, item) if name == "train" else nullcontext():
+            done = run_stage(root, stage, log, limit_s)
     except PipelineError as error:
         return Failed(message=str(error))  # the stage has told its story; a traceback of ours adds nothing
     return Completed(name=done.outcome.value, message=f"{done.seconds:.1f} s")
 
 
 @task(task_run_name="{command}", cache_policy=NO_CACHE, persist_result=False)
-def qrestore_command(command: str) -> Any:
+def qrestore_command(root: Path, command: str) -> Any:
     """Run a `qrestore` command; return what it printed, or a failed state with its last line."""
     logger, start = get_run_logger(), time.monotonic()
     call = [sys.executable, "-m", "qrestore", command]
-    done = subprocess.run(call, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(call, cwd=root, env=environment(root), capture_output=True, text=True, check=False)
     for line in (done.stdout + done.stderr).splitlines():
         logger.info("%s", line)
     if done.returncode:

@@ -10,13 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ruamel.yaml import YAML
 
@@ -54,11 +55,12 @@ class StageRun:
     seconds: float
 
 
-def environment() -> dict[str, str]:
-    """Environment in which `python` and `dvc` are those of this interpreter."""
+def environment(root: Path) -> dict[str, str]:
+    """Environment in which `python` and `dvc` are those of this interpreter, and the sources those of a repository."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    sources = os.pathsep.join(filter(None, (str((root / "src").resolve()), os.environ.get("PYTHONPATH"))))
     # Progress bars end up in a log: a line every ten seconds will do.
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
+    return {**os.environ, "PATH": path, "PYTHONPATH": sources, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
 
 
 def stale_stages(root: Path) -> frozenset[str]:
@@ -67,26 +69,29 @@ def stale_stages(root: Path) -> frozenset[str]:
     return frozenset(json.loads(dvc(root, "status", "--json")))
 
 
-def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _: None) -> StageRun:
-    """Bring one stage up to date.
+def run_stage(
+    root: Path, stage: str, on_line: Callable[[str], None] = lambda _: None, limit_s: float = threading.TIMEOUT_MAX
+) -> StageRun:
+    """Bring one stage up to date; it ends when this process does.
 
     Parameters
     ----------
     root : repository.
     stage : name, with `@item` where it is one of several.
     on_line : takes each line that DVC and the stage print, as it comes.
+    limit_s : seconds after which the stage is ended.
 
     Raises
     ------
     PipelineError
-        The stage failed, or DVC's lock stayed busy.
+        The stage failed or was ended, or DVC's lock stayed busy.
     """
     wait_for_lock(root)
     before, start = _state(root, stage), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         witness = Path(folder) / "ran"
         try:
-            _repro(root, stage, {**environment(), "QRESTORE_WITNESS": str(witness)}, on_line)
+            _repro(root, stage, {**environment(root), "QRESTORE_WITNESS": str(witness)}, on_line, limit_s)
         finally:
             ran = witness.exists()
             if ran:
@@ -96,16 +101,30 @@ def run_stage(root: Path, stage: str, on_line: Callable[[str], None] = lambda _:
     return StageRun(stage, outcome, time.monotonic() - start)
 
 
-def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str], None]) -> None:
-    command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    pipe, lines = subprocess.PIPE, []
+def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str], None], limit_s: float) -> None:
+    command = [sys.executable, "-m", "qrestore.guard", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    pipe, lines, over = subprocess.PIPE, [], threading.Event()
     with subprocess.Popen(
-        command, cwd=root, env=env, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command, cwd=root, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            on_line(line.rstrip())
+        assert process.stdin is not None and process.stdout is not None
+
+        def end(held: IO[str]) -> None:
+            over.set()
+            held.close()
+
+        watch = threading.Timer(limit_s, end, [process.stdin])
+        watch.start()
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                on_line(line.rstrip())
+        finally:
+            watch.cancel()
+    if process.returncode and over.is_set():
+        raise PipelineError(
+            f"stage {stage} was ended after {limit_s:g} s, its limit; allow it more, or `dvc repro {stage}`"
+        )
     if process.returncode:
         raise PipelineError(f"stage {stage} failed: {_cause(lines)}; repeat it with `dvc repro {stage}`")
 
@@ -233,7 +252,7 @@ def call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
     PipelineError
         It failed; the message is its own last word.
     """
-    done = subprocess.run(command, cwd=root, env=env or environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=root, env=env or environment(root), capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
         raise PipelineError(f"`{' '.join(command)}` failed: {_cause(lines)}")

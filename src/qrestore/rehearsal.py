@@ -63,8 +63,7 @@ def commit_all(root: Path, message: str) -> None:
 
 def in_clone(target: Path) -> dict[str, str]:
     """Environment in which a clone imports its own sources and knows no server but its own."""
-    ours = {name: value for name, value in environment().items() if name not in OUTSIDE}
-    return {**ours, "PYTHONPATH": str(target / "src")}
+    return {name: value for name, value in environment(target).items() if name not in OUTSIDE}
 
 
 def accept(root: Path, stages: Sequence[str]) -> str:

@@ -110,7 +110,7 @@ def test_the_committed_lock_is_without_scans() -> None:
 
 def test_the_lock_is_that_of_this_code_these_parameters_and_these_models() -> None:
     done = subprocess.run(
-        ["dvc", "status", "--json"], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+        ["dvc", "status", "--json"], cwd=ROOT, env=environment(ROOT), capture_output=True, text=True, check=True
     )
     stale = set()
     for stage_name, changes in json.loads(done.stdout).items():

@@ -170,7 +170,7 @@ def _rerun(
     asked.write_text(json.dumps([int(item) for item in items]))
     command = [sys.executable, "-m", "qrestore.evaluation.rerun", str(index), version.tags["route"]]
     command += [str(fetched / "artifacts/models"), str(asked), str(out), "--workers", str(workers)]
-    ours = {name: value for name, value in environment().items() if not name.startswith(_PRIVATE)}
+    ours = {name: value for name, value in environment(folder).items() if not name.startswith(_PRIVATE)}
     env = {**ours, "PYTHONPATH": str(fetched / "code"), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -18,7 +18,7 @@ from requests import RequestException
 EXPERIMENT = "qrestore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 STORE = Path(".mlflow")
-_TOLD = "MLFLOW_TRACKING_URI"
+_TOLD, _FILE = "MLFLOW_TRACKING_URI", "sqlite:///"
 
 _LEASE_S = 900
 _CARD = "\n\n---\n\n"
@@ -35,7 +35,7 @@ class RegistryError(RuntimeError):
 
 def store_uri(root: Path) -> str:
     """Address of the tracking store."""
-    return os.environ.get(_TOLD) or f"sqlite:///{(root / STORE / 'mlflow.db').resolve()}"
+    return os.environ.get(_TOLD) or f"{_FILE}{(root / STORE / 'mlflow.db').resolve()}"
 
 
 def is_there(root: Path) -> bool:
@@ -65,14 +65,15 @@ def _told(error: Exception) -> str:
 def client(root: Path) -> MlflowClient:
     """Client of the store; creates it, and our experiment in it, if it is missing."""
     uri, told = store_uri(root), _TOLD in os.environ
-    if uri.startswith("sqlite:"):
-        (root / STORE).mkdir(exist_ok=True)
+    home = Path(uri.removeprefix(_FILE)).resolve().parent if uri.startswith(_FILE) else None
+    if home:
+        home.mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     if not told:  # MLflow tells the environment, where the next repository would find it
         os.environ.pop(_TOLD, None)
     found = MlflowClient(uri)
     if found.get_experiment_by_name(EXPERIMENT) is None:
-        artifacts = (root / STORE / "artifacts").resolve().as_uri() if uri.startswith("sqlite:") else None
+        artifacts = (home / "artifacts").as_uri() if home else None
         found.create_experiment(EXPERIMENT, artifacts)
     return found
 

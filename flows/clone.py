@@ -1,0 +1,176 @@
+"""A clone of its own for a flow, so that nobody's work tree is touched: what comes in, and what goes out.
+
+Whatever a killed run left half done is thrown away at the next start. What it finished is not lost: data
+and results stand in DVC's cache, which clone and checkout share, and a training goes on from its checkpoint.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows import ROOT
+from flows.order import Order
+from qrestore.pipeline import PipelineError, call, dvc
+
+try:
+    import fcntl
+except ImportError:  # not on Windows; there Prefect's concurrency limit alone keeps runs apart
+    fcntl = None  # type: ignore[assignment]
+
+INBOX = Path("data/scanned/inbox")
+OURS = ("flows", "src/qrestore/tracking", "src/qrestore/pipeline.py")
+"""Code that a worker runs itself, not the clone."""
+
+BACK_OFF_S = [1.0, 5.0, 20.0]
+"""Before what a network may have cost is tried again."""
+
+_IDENTITY = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
+
+
+@contextmanager
+def alone(flow: str) -> Iterator[Path]:
+    """Hold a flow's clone; yields its folder.
+
+    Raises
+    ------
+    PipelineError
+        Another run holds it.
+    """
+    root = ROOT / ".work" / "clones" / flow
+    root.mkdir(parents=True, exist_ok=True)
+    with root.with_suffix(".lock").open("a+") as file:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise PipelineError(f"another {flow} is under way, {file.read()}: try again when it is done") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        file.flush()
+        yield root
+
+
+@task(task_run_name="pull", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+def pull(root: Path, order: Order) -> Any:
+    """Bring the clone to the state of the repository; what stands uncommitted in the worker's checkout is not in it."""
+    root.joinpath(".git/index.lock").unlink(missing_ok=True)  # of a run that was killed: nobody else works here
+    call(root, "git", "init", "--quiet")
+    call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
+    call(root, "git", "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+    call(root, "git", "clean", "-ffdq")
+    if different := [name for name in OURS if _text(root / name) != _text(ROOT / name)]:
+        told = (
+            f"{', '.join(different)}: not what this worker runs; bring its checkout to the same commit, start it again"
+        )
+        return Failed(message=told)
+    get_run_logger().info("%s", call(root, "git", "log", "-1", "--format=%h %s").strip())
+    return Completed(name="Completed")
+
+
+@task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+def pull_data(root: Path, order: Order) -> Any:
+    """Fetch what the DVC remote has; what it lacks is drawn here. Scans cannot be drawn, and must be in it."""
+    (root / ".dvc/config.local").unlink(missing_ok=True)
+    dvc(root, "config", "--local", "cache.dir", dvc(ROOT, "cache", "dir").strip())
+    if remote := order.remote or os.environ.get("QRESTORE_REMOTE"):
+        dvc(root, "remote", "add", "--local", "--default", "--force", "order", remote)
+    bring = ("pull", "--run-cache") if has_remote(root) else ("checkout", "--force")
+    told = dvc(root, *bring, "--allow-missing").strip()
+    if missing := [str(path) for path in sorted((root / INBOX).glob("*.dvc")) if not path.with_suffix("").exists()]:
+        return Failed(message=f"{', '.join(missing)}: not in the DVC remote; `dvc push` where these scans are")
+    return Completed(name="Completed" if told else "Unchanged", message=told)
+
+
+def has_remote(root: Path) -> bool:
+    """Whether there is somewhere to push data to."""
+    return bool(dvc(root, "remote", "list").strip())
+
+
+@task(task_run_name="scans", cache_policy=NO_CACHE, persist_result=False)
+def bring_scans(root: Path) -> Any:
+    """Copy sets of scans that are new or changed from the worker's inbox, and take away what is gone from there."""
+    theirs, ours = (sets(each / INBOX) for each in (ROOT, root))
+    tracked = {path.stem for path in (root / INBOX).glob("*.dvc")}  # those came with the pull
+    new = [name for name in theirs if theirs[name] != ours.get(name) and name not in tracked]
+    for name in new:
+        part = root / INBOX / f".{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(ROOT / INBOX / name, part)
+        shutil.rmtree(root / INBOX / name, ignore_errors=True)
+        part.rename(root / INBOX / name)
+    gone = [name for name in ours if name not in theirs and name not in tracked]
+    for name in gone:
+        shutil.rmtree(root / INBOX / name)
+    return Completed(name="Completed" if new or gone else "Unchanged", message=f"{len(new)} new, {len(gone)} gone")
+
+
+@task(task_run_name="track scans", cache_policy=NO_CACHE, persist_result=False)
+def track_scans(root: Path) -> Any:
+    """Let DVC track the sets of the inbox, so that a commit names them and a push takes them along."""
+    new = [name for name in sets(root / INBOX) if not (root / INBOX / f"{name}.dvc").exists()]
+    if new:
+        dvc(root, "add", *(str(INBOX / name) for name in new))
+    return Completed(name="Completed" if new else "Unchanged", message=f"{len(new)} sets")
+
+
+@task(task_run_name="push data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+def push_data(root: Path) -> Any:
+    """Push data and the results of stages to the DVC remote."""
+    if not has_remote(root):
+        return Failed(message="no DVC remote to push to: give the order one, or set QRESTORE_REMOTE")
+    told = dvc(root, "push", "--run-cache").strip()
+    return Completed(name="Unchanged" if "up to date" in told else "Completed", message=told)
+
+
+@task(task_run_name="commit", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+def commit(root: Path, order: Order, kind: str, message: str) -> Any:
+    """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
+    repository, head = order.repository or str(ROOT), call(root, "git", "rev-parse", "HEAD").strip()
+    call(root, "git", "add", "--all")
+    tree = call(root, "git", "write-tree").strip()
+    if tree == call(root, "git", "rev-parse", "HEAD^{tree}").strip():
+        return Completed(name="Unchanged", message="nothing to commit")
+    call(root, "git", "fetch", "--quiet", "--prune", repository, f"+refs/heads/{kind}/*:refs/results/{kind}/*")
+    listed = call(
+        root, "git", "for-each-ref", "--format=%(refname:lstrip=2) %(tree) %(objectname)", f"refs/results/{kind}"
+    )
+    branches = {branch: (of, commit) for branch, of, commit in map(str.split, listed.splitlines())}
+    for branch, (of, commit) in branches.items():
+        if of == tree:
+            call(root, "git", "reset", "--quiet", "--soft", commit)
+            return Completed(name="Unchanged", message=f"stands on {branch}")
+    commit = call(root, "git", *_IDENTITY, "commit-tree", tree, "-p", head, "-m", message).strip()
+    today = f"{kind}/{datetime.now(UTC):%Y-%m-%d}"
+    branch = next(name for name in (today, *(f"{today}-{n}" for n in range(2, 1000))) if name not in branches)
+    call(root, "git", "push", "--quiet", repository, f"{commit}:refs/heads/{branch}")
+    call(root, "git", "reset", "--quiet", "--soft", commit)
+    return Completed(name="Completed", message=f"{branch}: git fetch {repository} {branch}")
+
+
+def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
+    """Sets of an inbox, each with its files, their sizes and times."""
+    return {
+        folder.name: [
+            (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+        for folder in sorted(inbox.glob("*"))
+        if folder.is_dir() and not folder.name.startswith(".")
+    }
+
+
+def _text(path: Path) -> list[tuple[str, str]]:
+    return [
+        (each.name, each.read_text(encoding="utf-8")) for each in sorted([path, *path.rglob("*.py")]) if each.is_file()
+    ]

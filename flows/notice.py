@@ -1,0 +1,28 @@
+"""Notices: what became of a run, through a notification block of Prefect (Slack, Teams, mail, any webhook)."""
+
+import logging
+import os
+from typing import Any
+
+from prefect.blocks.core import Block
+
+from flows.order import Order
+
+
+def tell(flow: Any, run: Any, state: Any) -> None:
+    """Send the state that a run ended in, its verdicts or what failed; a block that does not work is a warning.
+
+    Prefect calls this once a run is over; of a run that was killed the worker does.
+    """
+    order = Order.model_validate(run.parameters.get("order") or {})
+    if not (block := order.notify or os.environ.get("QRESTORE_NOTIFY")):
+        return
+    try:
+        notifier: Any = Block.load(block)
+        notifier.notify(state.message or "", f"qrestore: {flow.name} {run.name}: {state.name}")
+    except Exception as error:  # the run is what it is, whoever hears of it
+        logging.getLogger(__name__).warning("nobody was told by %s: %s", block, error)
+
+
+HOOKS: dict[str, Any] = {name: [tell] for name in ("on_completion", "on_failure", "on_crashed", "on_cancellation")}
+"""Of every flow."""
