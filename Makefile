@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui serve-all scans profile accept import-weights evidence toy reading dots browser
+.PHONY: help setup run test test-slow check format ui serve-all faults scans profile accept import-weights evidence toy reading dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +49,12 @@ ui: $(READY) ## the model registry at http://127.0.0.1:5000
 	@test -f .mlflow/mlflow.db || { echo "nothing is published yet: make run" >&2; exit 2; }
 	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port 5000
 
-serve-all: $(READY) ## scheduler, worker and registry on this machine, until Ctrl-C
-	@python -m flows.serve
+serve-all: $(READY) ## [SCHEDULE=on]: scheduler, worker and registry on this machine, until Ctrl-C
+	@python -m flows.serve $(if $(SCHEDULE),--schedule)
+
+faults: $(READY) ## TEST=name: repeat a row of docs/reliability.md
+	@test -n "$(TEST)" || { echo "say which: make faults TEST=killed_training" >&2; exit 2; }
+	@python -m pytest -m slow tests/e2e -k "$(TEST)"
 
 scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: take in scans of sheets, or pictures with a ground_truth.csv
 	@test -n "$(FROM)" || { echo "say which folder: make scans FROM=folder" >&2; exit 2; }

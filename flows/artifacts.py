@@ -55,5 +55,5 @@ def _changed_figures(root: Path) -> list[str]:
 
 def verdict_line(judged: Judged) -> str:
     """What was judged of a model, as an item of a list."""
-    told = "is the champion" if judged.is_champion else judged.verdict.text.replace("\n", "\n    ")
+    told = "is the champion" if judged.is_champion else "\n    ".join(filter(None, judged.verdict.text.splitlines()))
     return f"`{judged.model}` version {judged.version}: {told}"

@@ -27,7 +27,7 @@ except ImportError:  # not on Windows; there Prefect's concurrency limit alone k
     fcntl = None  # type: ignore[assignment]
 
 INBOX = Path("data/scanned/inbox")
-OURS = ("flows", "src/qrestore/tracking", "src/qrestore/pipeline.py")
+OURS = ("flows/*.py", "src/qrestore/tracking/*.py", "src/qrestore/pipeline.py")
 """Code that a worker runs itself, not the clone."""
 
 BACK_OFF_S = [1.0, 5.0, 20.0]
@@ -68,11 +68,11 @@ def pull(root: Path, order: Order) -> Any:
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
     call(root, "git", "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
     call(root, "git", "clean", "-ffdq")
-    if different := [name for name in OURS if _text(root / name) != _text(ROOT / name)]:
-        told = (
-            f"{', '.join(different)}: not what this worker runs; bring its checkout to the same commit, start it again"
+    theirs, ours = _code(root), _code(ROOT)
+    if different := sorted(name for name in theirs | ours if theirs.get(name) != ours.get(name)):
+        return Failed(
+            message=f"{', '.join(different)}: not what this worker runs; bring its checkout to the same commit"
         )
-        return Failed(message=told)
     get_run_logger().info("%s", call(root, "git", "log", "-1", "--format=%h %s").strip())
     return Completed(name="Completed")
 
@@ -84,8 +84,7 @@ def pull_data(root: Path, order: Order) -> Any:
     dvc(root, "config", "--local", "cache.dir", dvc(ROOT, "cache", "dir").strip())
     if remote := order.remote or os.environ.get("QRESTORE_REMOTE"):
         dvc(root, "remote", "add", "--local", "--default", "--force", "order", remote)
-    bring = ("pull", "--run-cache") if has_remote(root) else ("checkout", "--force")
-    told = dvc(root, *bring, "--allow-missing").strip()
+    told = dvc(root, "pull" if has_remote(root) else "checkout", "--force", "--allow-missing").strip()
     if missing := [str(path) for path in sorted((root / INBOX).glob("*.dvc")) if not path.with_suffix("").exists()]:
         return Failed(message=f"{', '.join(missing)}: not in the DVC remote; `dvc push` where these scans are")
     return Completed(name="Completed" if told else "Unchanged", message=told)
@@ -125,10 +124,10 @@ def track_scans(root: Path) -> Any:
 
 @task(task_run_name="push data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
 def push_data(root: Path) -> Any:
-    """Push data and the results of stages to the DVC remote."""
+    """Push data to the DVC remote."""
     if not has_remote(root):
         return Failed(message="no DVC remote to push to: give the order one, or set QRESTORE_REMOTE")
-    told = dvc(root, "push", "--run-cache").strip()
+    told = dvc(root, "push").strip()
     return Completed(name="Unchanged" if "up to date" in told else "Completed", message=told)
 
 
@@ -170,7 +169,5 @@ def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
     }
 
 
-def _text(path: Path) -> list[tuple[str, str]]:
-    return [
-        (each.name, each.read_text(encoding="utf-8")) for each in sorted([path, *path.rglob("*.py")]) if each.is_file()
-    ]
+def _code(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for name in OURS for path in sorted(root.glob(name))}

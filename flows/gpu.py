@@ -13,6 +13,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed
 
+from flows.logs import kept
 from flows.stage import dvc_stage
 
 POOL = "gpu"
@@ -24,9 +25,10 @@ def one_stage(root: Path, stage: str, limit_s: float) -> Any:
     """Bring one stage of a repository up to date."""
     if not (root / "dvc.yaml").exists():
         return Failed(message=f"{root}: not on this machine; workers of the pool {POOL} share the folder of the flow")
-    future = dvc_stage.submit(root, stage, limit_s=limit_s)
-    future.wait()
-    return future.state
+    with kept("stage"):
+        future = dvc_stage.submit(root, stage, limit_s=limit_s)
+        future.wait()
+        return future.state
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)

@@ -6,16 +6,14 @@ from typing import Any
 
 from prefect.blocks.core import Block
 
-from flows.order import Order
-
 
 def tell(flow: Any, run: Any, state: Any) -> None:
     """Send the state that a run ended in, its verdicts or what failed; a block that does not work is a warning.
 
     Prefect calls this once a run is over; of a run that was killed the worker does.
     """
-    order = Order.model_validate(run.parameters.get("order") or {})
-    if not (block := order.notify or os.environ.get("QRESTORE_NOTIFY")):
+    block = (run.parameters.get("order") or {}).get("notify") or os.environ.get("QRESTORE_NOTIFY")
+    if not block:
         return
     try:
         notifier: Any = Block.load(block)

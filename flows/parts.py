@@ -72,5 +72,6 @@ def _part(flow_name: str, order: Order, names: Iterable[str], command: str | Non
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
-        sys.exit(f"say which flow: {', '.join(PARTS)}")
+        print(f"say which flow: {', '.join(PARTS)}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(as_program(PARTS[sys.argv[1]], sys.argv[2:]))

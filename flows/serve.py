@@ -25,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=4200, help="of the scheduler (4200)")
     parser.add_argument("--registry-port", type=int, default=5000, help="of the registry (5000)")
+    parser.add_argument("--schedule", action="store_true", help="switch on the schedules of prefect.yaml")
     parser.add_argument("--gpu", action="store_true", help="a worker for the pool gpu, even if no GPU was found")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        return _serve(arguments.port, arguments.registry_port, arguments.gpu, running)
+        return _serve(arguments, running)
     except KeyboardInterrupt:
         return 0
     except (OSError, subprocess.CalledProcessError) as error:
@@ -40,31 +41,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         _end(running)
 
 
-def _serve(port: int, registry_port: int, gpu: bool, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
+def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
     env = {**environment(ROOT), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     own = "PREFECT_API_URL" in env
-    api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{arguments.port}/api")
 
     def start(name: str, *command: str) -> None:
         running[name] = subprocess.Popen(command, cwd=ROOT, env=env)
 
     if not own:
-        start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port))
     models = env.get("MLFLOW_TRACKING_URI")
     if models is None:
-        models = f"http://127.0.0.1:{registry_port}"
+        models = f"http://127.0.0.1:{arguments.registry_port}"
         if "MLFLOW_BACKEND_STORE_URI" in env:  # of the user's own: flows ask the server
             env["MLFLOW_TRACKING_URI"] = models
         (ROOT / ".mlflow").mkdir(exist_ok=True)
         env.setdefault("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{ROOT / '.mlflow' / 'mlflow.db'}")
-        start("registry", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(registry_port))
+        start(
+            "registry",
+            "mlflow",
+            "server",
+            "--workers",
+            "1",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(arguments.registry_port),
+        )
     _wait_for(f"{api}/health", running)
     for pool in POOLS:
         if subprocess.run(("prefect", "work-pool", "inspect", pool), cwd=ROOT, env=env, capture_output=True).returncode:
             subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
     subprocess.run(("prefect", "--no-prompt", "deploy", "--all"), cwd=ROOT, env=env, check=True)
+    if arguments.schedule:
+        subprocess.run(("prefect", "deployment", "schedule", "resume", "--all"), cwd=ROOT, env=env, check=True)
     start("worker", "prefect", "worker", "start", "--pool", "cpu")
-    if gpu or shutil.which("nvidia-smi"):
+    if arguments.gpu or shutil.which("nvidia-smi"):
         start("gpu worker", "prefect", "worker", "start", "--pool", "gpu", "--limit", "1")
     start("inbox", sys.executable, "-m", "flows.inbox")
     print(f"ready: flows at {api.removesuffix('/api')}, models at {models}; Ctrl-C ends all", flush=True)

@@ -1,6 +1,8 @@
 """Steps of a flow, one after the other, each with what became of it."""
 
 import argparse
+import json
+import logging
 import os
 import sys
 import time
@@ -9,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
-from pydantic import ValidationError
 
 from flows import ROOT, clone
 from flows.artifacts import Step, leave, verdict_line
@@ -94,7 +96,7 @@ def carry_out(flow: str, order: Order, steps: Callable[[Work], None]) -> Any:
                     steps(work)
             failed = work.kept
         except (StepFailedError, PipelineError, ConfigError) as error:
-            failed = str(error)
+            failed = "; ".join(filter(None, (work.kept, str(error))))
         leave(flow, work.root, work.done, work.judged, failed)
     if failed:
         return Failed(message=failed)
@@ -150,17 +152,19 @@ def share(work: Work, kind: str) -> None:
         work.kept = f"{error}; nothing is lost, the next run tries again"
 
 
-def as_program(flow: Any, argv: Sequence[str] | None = None, **parameters: Any) -> int:
-    """Run a flow; the last line says what failed, if anything did. Returns the exit code."""
+def as_program(flow: Any, argv: Sequence[str] | None = None) -> int:
+    """Run a flow, in place unless an order says otherwise; the last line says what failed. Returns the exit code."""
     parser = argparse.ArgumentParser(prog=f"flow {flow.name}", description=flow.description)
-    parser.add_argument("--order", metavar="JSON", default='{"in_place": true}', help="fields of flows/order.py")
+    parser.add_argument("-p", dest="given", metavar="NAME=JSON", action="append", default=[], help="a parameter")
+    given = dict(each.partition("=")[::2] for each in parser.parse_args(argv).given)
     try:
-        order = Order.model_validate_json(parser.parse_args(argv).order)
-    except ValidationError as error:
-        print(f"{flow.name}: --order: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}", file=sys.stderr)
+        parameters = {"order": Order(in_place=True), **{name: json.loads(value) for name, value in given.items()}}
+        logging.getLogger("prefect.flows").setLevel(logging.CRITICAL)  # it would say the same at length
+        flow.validate_parameters(parameters)
+        state: Any = flow(**parameters, return_state=True)
+    except (ValueError, TypeError, PrefectException) as error:
+        print(f"{flow.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    try:
-        state: Any = flow(order=order, **parameters, return_state=True)
     except (PipelineError, RuntimeError) as error:  # no flow could be started
         print(f"{flow.name} failed: {error}", file=sys.stderr)
         return 1

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
-from qrestore.rehearsal import commit_all, in_clone, toy_clone
+from qrestore.rehearsal import clone, commit_all, in_clone, toy_clone
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,22 +19,55 @@ class Toy:
     """A clone at toy size and what its first run printed."""
 
     root: Path
-    output: str
+    output: str = ""
 
-    def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(command, cwd=self.root, env=in_clone(self.root), capture_output=True, text=True)
+    def run(self, *command: str, check: bool = True, **env: str) -> "subprocess.CompletedProcess[str]":
+        env = {**in_clone(self.root), **env}
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True)
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def flow(self, check: bool = True) -> str:
-        done = self.run(sys.executable, "-m", "flows.retraining", check=check)
+    def flow(self, *parameters: str, check: bool = True, **env: str) -> str:
+        """Run the whole flow, in place where no order is among the parameters (name=JSON); return what it printed."""
+        command = [sys.executable, "-m", "flows.retraining", *(each for given in parameters for each in ("-p", given))]
+        done = self.run(*command, check=check, **env)
         return done.stdout + done.stderr
+
+    def part(self, name: str, order: str = "{}") -> "subprocess.Popen[str]":
+        """Start a part of the graph, in a clone of its own."""
+        command = [sys.executable, "-m", "flows.parts", name, "-p", f"order={order}"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=self.root, env=in_clone(self.root), stdout=pipe, stderr=subprocess.STDOUT, text=True
+        )
+
+    def copy(self, target: Path) -> "Toy":
+        """Clone, with the data at hand."""
+        clone(self.root, target, edited=False)
+        there = Toy(target)
+        there.run("dvc", "config", "--local", "cache.dir", str(self.root / ".dvc/cache"))
+        there.run("dvc", "checkout", "--quiet")
+        return there
+
+    def own(self, flow: str) -> "Toy":
+        """The clone that a flow of this checkout works in."""
+        return Toy(self.root / ".work/clones" / flow)
+
+    def left_over(self) -> list[str]:
+        """Processes that still work in this folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if Path(process.cwd()).is_relative_to(self.root):
+                    found.append(" ".join(process.cmdline()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
 
 
 @pytest.fixture(scope="session")
 def toy() -> Iterator[Toy]:
     with toy_clone(ROOT) as root:
-        clone = Toy(root, "")
-        output = clone.flow()
+        output = Toy(root).flow()
         commit_all(root, "First run")
         yield Toy(root, output)

@@ -1,33 +1,55 @@
-"""Flows deployed to a real Prefect server and run by a real worker, started as the README says."""
+"""Flows deployed to a real Prefect server and run by real workers, started as the README says."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from qrestore.rehearsal import in_clone
+from qrestore.rehearsal import commit_all, in_clone
 from tests.e2e.conftest import Toy
+from tests.e2e.test_retraining import scans
 
 pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running `make serve-all`, and the environment in which `prefect` asks its server."""
+    """A running `make serve-all` of a checkout, and the environment in which `prefect` asks its server."""
 
+    here: Toy
     process: "subprocess.Popen[bytes]"
     env: dict[str, str]
     log: Path
+    notices: list[dict[str, str]]
 
     def prefect(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=300)
+
+    def runs(self, **of: Any) -> list[dict[str, Any]]:
+        """Flow runs, the newest first."""
+        body = json.dumps({"sort": "START_TIME_DESC", **of}).encode()
+        address = f"{self.env['PREFECT_API_URL']}/flow_runs/filter"
+        asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return list(json.load(answer))
+
+    def until(self, happened: Callable[[], object], patience_s: float = 240) -> None:
+        end = time.monotonic() + patience_s
+        while not happened():
+            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-3000:]
+            time.sleep(0.2)
 
 
 def free_port() -> int:
@@ -37,40 +59,125 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def served(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def notices() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A web hook of somebody's, and what it was told."""
+    told: list[dict[str, str]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", told
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def served(
+    toy: Toy, notices: tuple[str, list[dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("prefect")
+    here = toy.copy(home / "checkout")
     port, log = free_port(), home / "log"
-    env = {**in_clone(toy.root), "PREFECT_HOME": str(home)}
-    ports = ("--port", str(port), "--registry-port", str(free_port()))
+    env = {**in_clone(here.root), "PREFECT_HOME": str(home)}
+    ports = ("--port", str(port), "--registry-port", str(free_port()), "--gpu", "--schedule")
     with log.open("wb") as file:
         process = subprocess.Popen(
-            (sys.executable, "-m", "flows.serve", *ports), cwd=toy.root, env=env, stdout=file, stderr=subprocess.STDOUT
+            (sys.executable, "-m", "flows.serve", *ports), cwd=here.root, env=env, stdout=file, stderr=subprocess.STDOUT
         )
+        env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        found = Served(here, process, env, log, notices[1])
         try:
-            for _ in range(240):
-                if b"ready: flows at" in log.read_bytes() or process.poll() is not None:
-                    break
-                time.sleep(1)
-            assert b"ready: flows at" in log.read_bytes(), log.read_text()[-3000:]
-            yield Served(process, {**env, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, log)
+            found.until(lambda: b"ready: flows at" in log.read_bytes())
+            hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
+            hook += (
+                f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
+            )
+            subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
+            yield found
         finally:
             process.kill() if process.poll() is None else None
 
 
-def test_a_deployed_flow_is_run_by_the_worker(served: Served, toy: Toy) -> None:
+def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
     listed = served.prefect("deployment", "ls").stdout
     assert all(f"{name}/{name}" in listed for name in ("retraining", "evaluation", "calibration"))
     done = served.prefect("deployment", "run", "evaluation/evaluation", "--watch")
+    assert "finished successfully in 'Unchanged'" in done.stdout, served.log.read_text()[-3000:]
+    for wrong, told in (
+        ('data=["nonsense"]', "'nonsense' is not one of"),
+        ('order={"stage_hours": -1}', "stage_hours"),
+    ):
+        refused = served.prefect("deployment", "run", "evaluation/evaluation", "-p", wrong)
+        assert refused.returncode != 0
+        assert told in refused.stdout + refused.stderr
+    assert served.here.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_page_shows_a_form(served: Served) -> None:
+    address = f"{served.env['PREFECT_API_URL']}/deployments/name/retraining/retraining"
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        deployment = json.load(answer)
+    schema = deployment["parameter_openapi_schema"]
+    assert schema["properties"]["data_seed"]["anyOf"][0] == {"type": "integer", "minimum": 0}
+    assert [each["active"] for each in deployment["schedules"]] == [True]
+    fields = schema["definitions"]["Order"]["properties"]
+    assert all(field["description"] for field in fields.values())
+    assert fields["push"]["default"] is fields["commit"]["default"] is False
+
+
+def test_new_scans_start_the_evaluation(served: Served, tmp_path: Path) -> None:
+    before = len(served.runs())
+    served.here.run("python", "-m", "qrestore", "scans", str(scans(tmp_path / "scans")))
+    served.until(lambda: len(served.runs()) > before and served.runs()[0]["state_name"] == "Completed")
+    assert served.runs()[0]["created_by"]["type"] == "AUTOMATION"
+    figures = served.here.own("evaluation").root / "models/metrics/scanned.json"
+    assert json.loads(figures.read_text())["totals"]["all"]["before"]["recognition_rate"]["mean"] == 1
+
+
+def test_a_killed_run_is_told(served: Served) -> None:
+    parameter = 'order={"notify": "custom-webhook/ops"}'
+    served.prefect("deployment", "run", "calibration/calibration", "-p", parameter)
+    served.until(lambda: served.runs()[0]["state_name"] == "Running")
+    run = served.runs()[0]
+    workers = psutil.Process(served.process.pid).children(recursive=True)
+    of_run = [each for each in workers if each.environ().get("PREFECT__FLOW_RUN_ID") == run["id"]]
+    assert of_run
+    of_run[0].kill()
+    served.until(lambda: served.notices)
+    assert served.notices[-1]["title"].startswith(f"qrestore: calibration {run['name']}: ")
+    assert served.notices[-1]["title"].endswith(": Crashed")
+
+
+def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served) -> None:
+    params = served.here.root / "params.yaml"
+    params.write_text(params.read_text().replace("pixel_steps: 6\n", "pixel_steps: 7\n"))
+    commit_all(served.here.root, "7 steps")
+    parameter = 'order={"notify": "custom-webhook/ops"}'
+    done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", parameter)
     assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
-    refused = served.prefect("deployment", "run", "evaluation/evaluation", "-p", 'data=["nonsense"]')
-    assert refused.returncode != 0
-    assert "'nonsense' is not one of" in refused.stdout + refused.stderr
-    assert toy.run("git", "status", "--porcelain").stdout == ""
+    run, stage = served.runs()[:2]
+    if run["name"] == "train@qr-deblurrer":
+        run, stage = stage, run
+    assert stage["name"] == "train@qr-deblurrer"
+    assert stage["work_pool_name"] == "gpu"
+    assert stage["parent_task_run_id"]
+    assert run["work_pool_name"] == "cpu"
+    told = served.notices[-1]
+    assert told["title"] == f"qrestore: retraining {run['name']}: Completed"
+    assert "done anew: train@qr-deblurrer, evaluate@motion, summarize" in told["text"]
+    assert "`qr-deblurrer` version 1: **Do not promote**" in told["text"]
 
 
 def test_ctrl_c_ends_all(served: Served) -> None:
     children = psutil.Process(served.process.pid).children(recursive=True)
-    assert len(children) >= 3
+    assert len(children) >= 5
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(90) == 0
     assert psutil.wait_procs(children, 20)[1] == []
