@@ -1,0 +1,176 @@
+"""The clone of a flow, with the real git; DVC's part of it is in tests/e2e."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prefect.logging import disable_run_logger
+
+from flows import clone
+from flows.order import Order
+from qrestore.pipeline import PipelineError, call
+
+TODAY = f"retrain/{datetime.now(UTC):%Y-%m-%d}"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The worker's checkout: a repository with one commit."""
+    root = tmp_path / "checkout"
+    (root / clone.INBOX).mkdir(parents=True)
+    (root / ".gitignore").write_text(f".work/\n/{clone.INBOX}/*\n!/{clone.INBOX}/.gitkeep\n")
+    (root / clone.INBOX / ".gitkeep").touch()
+    (root / "flows").mkdir()
+    (root / "flows" / "code.py").write_text("1")
+    call(root, "git", "init", "--quiet")
+    commit(root, "first")
+    monkeypatch.setattr(clone, "ROOT", root)
+    with disable_run_logger():
+        yield root
+
+
+def commit(root: Path, message: str) -> None:
+    call(root, "git", "add", "--all")
+    call(root, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", message)
+
+
+def pulled(checkout: Path, **order: str) -> Path:
+    root = checkout / ".work/clones/retraining"
+    root.mkdir(parents=True, exist_ok=True)
+    state = clone.pull.fn(root, Order.model_validate(order))
+    assert state.is_completed(), state.message
+    return root
+
+
+def result(root: Path, text: str) -> str:
+    """Write a result and commit it; returns what the step is called."""
+    (root / "weights").write_text(text)
+    state = clone.commit.fn(root, Order(), "retrain", "Retrain")
+    assert state.is_completed(), state.message
+    return str(state.name)
+
+
+def branches(checkout: Path) -> list[str]:
+    return call(checkout, "git", "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain").split()
+
+
+def test_a_pull_brings_the_commit_and_throws_away_what_was_left_half_done(checkout: Path) -> None:
+    root = pulled(checkout)
+    (root / "flows/code.py").write_text("half")
+    (root / "half").touch()
+    (root / ".git/index.lock").touch()  # of a git that was killed
+    (root / ".work").mkdir()
+    (root / ".work/checkpoint").touch()
+    (checkout / "new").write_text("2")
+    commit(checkout, "second")
+    (checkout / "uncommitted").touch()
+    pulled(checkout)
+    assert (root / "new").read_text() == "2"
+    assert (root / "flows/code.py").read_text() == "1"
+    assert (root / ".work/checkpoint").exists()  # by which a training goes on
+    assert not (root / "half").exists() and not (root / "uncommitted").exists()
+
+
+def test_another_branch_of_another_repository_is_pulled(checkout: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    call(tmp_path, "git", "clone", "--quiet", str(checkout), str(other))
+    call(other, "git", "switch", "--quiet", "--create", "trial")
+    (other / "trial").touch()
+    commit(other, "trial")
+    call(other, "git", "switch", "--quiet", "-")
+    assert (pulled(checkout, repository=str(other), branch="trial") / "trial").exists()
+    assert not (pulled(checkout) / "trial").exists()
+
+
+def test_flows_that_are_not_the_workers_are_refused(checkout: Path) -> None:
+    (checkout / "flows/code.py").write_text("2, not committed")
+    root = checkout / ".work/clones/retraining"
+    root.mkdir(parents=True)
+    state = clone.pull.fn(root, Order())
+    assert state.is_failed()
+    assert "flows/code.py: not what this worker runs" in state.message
+
+
+def test_the_same_result_is_committed_once_and_another_beside_it(checkout: Path) -> None:
+    before = call(checkout, "git", "rev-parse", "HEAD")
+    assert clone.commit.fn(pulled(checkout), Order(), "retrain", "Retrain").name == "Unchanged"
+    assert branches(checkout) == []
+    assert result(pulled(checkout), "1") == "Completed"
+    assert result(pulled(checkout), "1") == "Unchanged"
+    assert branches(checkout) == [TODAY]
+    assert result(pulled(checkout), "2") == "Completed"
+    assert branches(checkout) == [TODAY, f"{TODAY}-2"]
+    assert call(checkout, "git", "show", f"{TODAY}:weights") == "1"
+    assert call(checkout, "git", "show", f"{TODAY}-2:weights") == "2"
+    assert call(checkout, "git", "rev-parse", "HEAD") == before
+    assert call(checkout, "git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_clone_stands_at_the_commit_that_was_pushed(checkout: Path, again: bool) -> None:
+    for _ in range(1 + again):
+        root = pulled(checkout)
+        result(root, "1")
+    assert call(root, "git", "rev-parse", "HEAD") == call(checkout, "git", "rev-parse", TODAY)
+    assert call(root, "git", "status", "--porcelain") == ""
+
+
+def test_a_lost_repository_leaves_the_result_where_it_is(checkout: Path) -> None:
+    root = pulled(checkout)
+    (root / "weights").write_text("1")
+    checkout.rename(checkout.with_name("gone"))
+    gone = checkout.with_name("gone") / ".work/clones/retraining"
+    with pytest.raises(PipelineError):
+        clone.commit.fn(gone, Order(repository=str(checkout)), "retrain", "Retrain")
+    assert (gone / "weights").read_text() == "1"
+
+
+def test_scans_of_the_workers_inbox_are_mirrored(checkout: Path) -> None:
+    root = pulled(checkout)
+    theirs, ours = checkout / clone.INBOX, root / clone.INBOX
+    assert clone.bring_scans.fn(root).name == "Unchanged"
+    for name in ("a", "b"):
+        (theirs / name).mkdir()
+        (theirs / name / "scan.png").write_bytes(b"1")
+    (theirs / ".half-copied").mkdir()
+    assert clone.bring_scans.fn(root).message == "2 new, 0 gone"
+    assert clone.bring_scans.fn(root).name == "Unchanged"
+    assert sorted(path.name for path in ours.iterdir()) == [".gitkeep", "a", "b"]
+    (theirs / "b" / "scan.png").write_bytes(b"22")
+    shutil.rmtree(theirs / "a")
+    assert clone.bring_scans.fn(root).message == "1 new, 1 gone"
+    assert (ours / "b" / "scan.png").read_bytes() == b"22"
+    (ours / "c").mkdir()
+    (ours / "c.dvc").touch()  # came with the commit
+    assert clone.bring_scans.fn(root).name == "Unchanged"
+
+
+def test_a_second_run_is_refused_by_name(checkout: Path) -> None:
+    with clone.alone("retraining") as root:
+        assert root == checkout / ".work/clones/retraining"
+        with pytest.raises(PipelineError, match=r"another retraining is under way, process \d+, since"):
+            clone.alone("retraining").__enter__()
+        with clone.alone("evaluation"):
+            pass
+    with clone.alone("retraining"):
+        pass
+
+
+def test_a_killed_run_holds_nothing(checkout: Path) -> None:
+    hold = f"""
+import os, signal
+from pathlib import Path
+from flows import clone
+clone.ROOT = Path({str(checkout)!r})
+with clone.alone("retraining"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run((sys.executable, "-c", hold), cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL
+    with clone.alone("retraining"):
+        pass
