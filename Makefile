@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui serve-all faults scans profile accept import-weights evidence toy reading dots browser
+.PHONY: help setup run test test-slow check format ui serve-all faults gc scans profile accept import-weights evidence toy reading dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ accept: $(READY) ## STAGE="name ...": accept an edit of code that leaves the out
 import-weights: $(READY) ## DIR=folder: bring in weights trained on another machine
 	@test -n "$(DIR)" || { echo "say which folder: make import-weights DIR=folder" >&2; exit 2; }
 	@qrestore import-weights "$(DIR)"
+
+gc: $(READY) ## [YES=1] [DAYS=30]: what old runs and caches nothing needs; with YES=1 it is removed
+	@qrestore gc $(if $(filter 1,$(YES)),--yes) $(if $(DAYS),--older-than $(DAYS))
 
 evidence: $(READY) ## measure every table and figure again, with the shipped models
 	@dvc --wait-for-lock repro synthesize ingest

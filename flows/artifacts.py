@@ -14,28 +14,32 @@ Step = tuple[str, str, float]
 _MOST_LINES = 60
 
 
-def leave(flow: str, root: Path, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None) -> None:
+def leave(
+    flow: str, root: Path, base: str, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None
+) -> None:
     """Write the table `<flow>-stages` and the page `<flow>`, of which Prefect keeps the history.
 
     Parameters
     ----------
-    root : repository that the flow worked in.
+    root, base : repository that the flow worked in, and the commit that it started from.
     failed : why the run ended early, if it did.
     """
     rows = [{"stage": name, "outcome": outcome, "seconds": round(seconds, 1)} for name, outcome, seconds in steps]
     create_table_artifact(rows, key=f"{flow}-stages", description=f"Steps of the last {flow}, in order")
-    page = markdown(flow, root, steps, judged, failed)
+    page = markdown(flow, root, base, steps, judged, failed)
     create_markdown_artifact(page, key=flow, description=f"What the last {flow} changed")
 
 
-def markdown(flow: str, root: Path, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None) -> str:
+def markdown(
+    flow: str, root: Path, base: str, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None
+) -> str:
     """Say in words what became of a run: figures that changed since the last commit, verdicts, where to look."""
     ran = [name for name, outcome, _ in steps if outcome != "Unchanged"]
     lines = [f"# {flow.capitalize()}", ""]
     if failed:
         lines += [f"**Failed**: {failed}", ""]
     lines += [f"{len(steps)} steps, {sum(seconds for *_, seconds in steps):.0f} s; done anew: {', '.join(ran)}", ""]
-    lines += ["## Figures against the last commit", "", *_changed_figures(root), ""]
+    lines += ["## Figures against the last commit", "", *_changed_figures(root, base), ""]
     if judged:
         lines += ["## Verdicts", ""]
         lines += [f"- {verdict_line(each)}" for each in judged]
@@ -43,9 +47,9 @@ def markdown(flow: str, root: Path, steps: Sequence[Step], judged: Sequence[Judg
     return "\n".join([*lines, f"Look at `{root}/reports/report.html`, `qrestore review`, `make ui`.", ""])
 
 
-def _changed_figures(root: Path) -> list[str]:
+def _changed_figures(root: Path, base: str) -> list[str]:
     try:
-        table = dvc(root, "metrics", "diff", "--md").strip().splitlines()
+        table = dvc(root, "metrics", "diff", base, "--md").strip().splitlines()
     except PipelineError as error:  # a checkout without a commit, say
         return [str(error)]
     if len(table) > _MOST_LINES:

@@ -1,7 +1,7 @@
 """A clone of its own for a flow, so that nobody's work tree is touched: what comes in, and what goes out.
 
-Whatever a killed run left half done is thrown away at the next start. What it finished is not lost: data
-and results stand in DVC's cache, which clone and checkout share, and a training goes on from its checkpoint.
+A run goes on where an earlier one from the same commit and data seed has stopped, finished or killed: DVC finds
+out what of it is up to date. Where another commit or seed is asked for, that state is kept aside (`refs/kept`).
 """
 
 import os
@@ -16,6 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
+from ruamel.yaml import YAML
 
 from flows import ROOT
 from flows.order import Order
@@ -32,6 +33,9 @@ OURS = ("flows/*.py", "src/qrestore/tracking/*.py", "src/qrestore/pipeline.py")
 
 BACK_OFF_S = [1.0, 5.0, 20.0]
 """Before what a network may have cost is tried again."""
+
+_KEPT = 8
+"""States of other commits and seeds, the newest."""
 
 _IDENTITY = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
 
@@ -62,19 +66,37 @@ def alone(flow: str) -> Iterator[Path]:
 
 @task(task_run_name="pull", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
 def pull(root: Path, order: Order) -> Any:
-    """Bring the clone to the state of the repository; what stands uncommitted in the worker's checkout is not in it."""
+    """Fetch a commit of the repository and go on from it; returns the commit.
+
+    What stands uncommitted in the worker's checkout is not in it.
+    """
     root.joinpath(".git/index.lock").unlink(missing_ok=True)  # of a run that was killed: nobody else works here
     call(root, "git", "init", "--quiet")
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
-    call(root, "git", "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
-    call(root, "git", "clean", "-ffdq")
+    base = call(root, "git", "rev-parse", "FETCH_HEAD").strip()
+    wanted = f"refs/kept/{base}/{'as-committed' if order.data_seed is None else order.data_seed}"
+    present = root / ".git" / "kept-as"
+    if not present.exists() or present.read_text(encoding="utf-8") != wanted:
+        if present.exists():
+            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
+            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
+            present.unlink()
+        refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
+        call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
+        call(root, "git", "clean", "-ffdq")
+        if wanted not in refs and order.data_seed is not None:
+            _sow(root / "params.yaml", order.data_seed)
+        for old in refs[_KEPT:]:
+            call(root, "git", "update-ref", "-d", old)
+        present.write_text(wanted, encoding="utf-8")
+    call(root, "git", "reset", "--quiet", "--soft", base)
     theirs, ours = _code(root), _code(ROOT)
     if different := sorted(name for name in theirs | ours if theirs.get(name) != ours.get(name)):
         return Failed(
             message=f"{', '.join(different)}: not what this worker runs; bring its checkout to the same commit"
         )
     get_run_logger().info("%s", call(root, "git", "log", "-1", "--format=%h %s").strip())
-    return Completed(name="Completed")
+    return base
 
 
 @task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
@@ -99,7 +121,7 @@ def has_remote(root: Path) -> bool:
 def bring_scans(root: Path) -> Any:
     """Copy sets of scans that are new or changed from the worker's inbox, and take away what is gone from there."""
     theirs, ours = (sets(each / INBOX) for each in (ROOT, root))
-    tracked = {path.stem for path in (root / INBOX).glob("*.dvc")}  # those came with the pull
+    tracked = _tracked(root)
     new = [name for name in theirs if theirs[name] != ours.get(name) and name not in tracked]
     for name in new:
         part = root / INBOX / f".{name}.part"
@@ -110,13 +132,14 @@ def bring_scans(root: Path) -> Any:
     gone = [name for name in ours if name not in theirs and name not in tracked]
     for name in gone:
         shutil.rmtree(root / INBOX / name)
+        (root / INBOX / f"{name}.dvc").unlink(missing_ok=True)
     return Completed(name="Completed" if new or gone else "Unchanged", message=f"{len(new)} new, {len(gone)} gone")
 
 
 @task(task_run_name="track scans", cache_policy=NO_CACHE, persist_result=False)
 def track_scans(root: Path) -> Any:
     """Let DVC track the sets of the inbox, so that a commit names them and a push takes them along."""
-    new = [name for name in sets(root / INBOX) if not (root / INBOX / f"{name}.dvc").exists()]
+    new = [name for name in sets(root / INBOX) if name not in _tracked(root)]
     if new:
         dvc(root, "add", *(str(INBOX / name) for name in new))
     return Completed(name="Completed" if new else "Unchanged", message=f"{len(new)} sets")
@@ -135,8 +158,7 @@ def push_data(root: Path) -> Any:
 def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
     repository, head = order.repository or str(ROOT), call(root, "git", "rev-parse", "HEAD").strip()
-    call(root, "git", "add", "--all")
-    tree = call(root, "git", "write-tree").strip()
+    tree = _tree(root)
     if tree == call(root, "git", "rev-parse", "HEAD^{tree}").strip():
         return Completed(name="Unchanged", message="nothing to commit")
     call(root, "git", "fetch", "--quiet", "--prune", repository, f"+refs/heads/{kind}/*:refs/results/{kind}/*")
@@ -167,6 +189,27 @@ def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
         for folder in sorted(inbox.glob("*"))
         if folder.is_dir() and not folder.name.startswith(".")
     }
+
+
+def _tree(root: Path) -> str:
+    """Content of the clone as a git tree, without what a killed stage has left half written."""
+    call(root, "git", "clean", "-ffdq", "--", ":(glob)**/.*")
+    call(root, "git", "add", "--all")
+    return call(root, "git", "write-tree").strip()
+
+
+def _sow(params: Path, seed: int) -> None:
+    """Write the seed of all drawn data into parameters."""
+    yaml = YAML()
+    values = yaml.load(params)
+    values["synthesis"]["seed"] = seed
+    yaml.dump(values, params)
+
+
+def _tracked(root: Path) -> set[str]:
+    """Sets of scans that came with the commit."""
+    listed = call(root, "git", "ls-tree", "--name-only", "HEAD", f"{INBOX}/").split()
+    return {Path(name).stem for name in listed if name.endswith(".dvc")}
 
 
 def _code(root: Path) -> dict[str, bytes]:

@@ -4,7 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Seed = Annotated[int, Field(ge=0)]
 Hours = Annotated[float, Field(gt=0, le=24 * 365)]
+
+
+_OF_A_CLONE = ("repository", "branch", "data_seed", "remote", "push", "commit")
 
 
 class Order(BaseModel):
@@ -20,6 +24,9 @@ class Order(BaseModel):
         default="", description="Address or folder to clone. None: the worker's checkout, as committed."
     )
     branch: str = Field(default="", description="Where to start from. None: the branch that the repository is on.")
+    data_seed: Seed | None = Field(
+        default=None, description="New data, on which all is trained and measured anew. None: that of params.yaml."
+    )
     remote: str = Field(
         default="", description="Address of the DVC remote. None: QRESTORE_REMOTE, or the repository's own."
     )
@@ -32,10 +39,7 @@ class Order(BaseModel):
 
     @model_validator(mode="after")
     def _somebodys_work_tree_is_left_alone(self) -> "Order":
-        if self.in_place and (
-            given := [name for name in ("repository", "branch", "remote", "push", "commit") if getattr(self, name)]
-        ):
-            raise ValueError(
-                f"in_place goes without {', '.join(given)}: pushed and committed is from a clone of its own"
-            )
+        fields = type(self).model_fields
+        if self.in_place and (given := [name for name in _OF_A_CLONE if getattr(self, name) != fields[name].default]):
+            raise ValueError(f"in_place goes without {', '.join(given)}: that is for a clone of its own")
         return self

@@ -4,13 +4,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, Failed
-from pydantic import Field
-from ruamel.yaml import YAML
+from prefect.states import Failed
 
 from flows.notice import HOOKS
 from flows.order import Order
@@ -21,20 +19,7 @@ from qrestore.tracking.publish import Published, attach_report
 from qrestore.tracking.publish import publish as publish_evidence
 from qrestore.tracking.review import promote_advised
 
-Seed = Annotated[int, Field(ge=0)]
 _DEFAULT = Order()
-
-
-@task(task_run_name="data seed", cache_policy=NO_CACHE, persist_result=False)
-def sow(root: Path, seed: int) -> Any:
-    """Write the seed of all drawn data into the parameters of the clone."""
-    path, yaml = root / "params.yaml", YAML()
-    params = yaml.load(path)
-    changed = params["synthesis"]["seed"] != seed
-    if changed:
-        params["synthesis"]["seed"] = seed
-        yaml.dump(params, path)
-    return Completed(name="Completed" if changed else "Unchanged")
 
 
 @task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
@@ -62,18 +47,11 @@ def attach(root: Path) -> None:
 
 
 @flow(name="retraining", **HOOKS)
-def retraining(data_seed: Seed | None = None, order: Order = _DEFAULT) -> Any:
-    """Run every stage in order, then publish, judge, check and report.
-
-    Parameters
-    ----------
-    data_seed : new data, on which everything is trained and measured anew; none: that of `params.yaml`.
-    """
+def retraining(order: Order = _DEFAULT) -> Any:
+    """Run every stage in order, then publish, judge, check and report."""
 
     def steps(work: Work) -> None:
         settings(work.root)  # what is read last is refused first
-        if data_seed is not None:
-            finish(work, "data seed", sow.submit(work.root, data_seed))
         bring_up_to_date(work, STAGES)
         share(work, "retrain")
         _publish_and_judge(work)

@@ -58,6 +58,8 @@ class Work:
 
     order: Order
     root: Path = ROOT
+    base: str = "HEAD"
+    """Commit that it started from."""
     done: list[Step] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     kept: str | None = None
@@ -97,7 +99,7 @@ def carry_out(flow: str, order: Order, steps: Callable[[Work], None]) -> Any:
             failed = work.kept
         except (StepFailedError, PipelineError, ConfigError) as error:
             failed = "; ".join(filter(None, (work.kept, str(error))))
-        leave(flow, work.root, work.done, work.judged, failed)
+        leave(flow, work.root, work.base, work.done, work.judged, failed)
     if failed:
         return Failed(message=failed)
     return Completed(name=(Outcome.UNCHANGED if work.unchanged else Outcome.COMPLETED).value, message=work.told)
@@ -138,8 +140,8 @@ def bring_up_to_date(work: Work, stages: Iterable[str]) -> None:
 def share(work: Work, kind: str) -> None:
     """Push data, and commit results to a branch `<kind>/<date>`, where the order says so.
 
-    What cannot be shared is kept: it stands in DVC's cache, from where the next run restores it and tries again.
-    A commit without the data that it needs is not made.
+    What cannot be shared stays in the clone, and the next run tries again. A commit without the data that it needs is
+    not made.
     """
     try:
         if work.order.push:
@@ -176,7 +178,7 @@ def as_program(flow: Any, argv: Sequence[str] | None = None) -> int:
 
 def _take_in(work: Work) -> None:
     """Bring the clone up to date: commit, data, scans."""
-    finish(work, "pull", clone.pull.submit(work.root, work.order))
+    work.base = finish(work, "pull", clone.pull.submit(work.root, work.order))
     finish(work, "pull data", clone.pull_data.submit(work.root, work.order))
     finish(work, "scans", clone.bring_scans.submit(work.root))
     if work.order.commit:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from qrestore import cli_label, cli_profile, cli_registry, cli_train
+from qrestore import cli_cleanup, cli_label, cli_profile, cli_registry, cli_train
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_profile.add(commands)
     cli_train.add(commands)
     cli_registry.add(commands)
+    cli_cleanup.add(commands)
 
     scans = commands.add_parser(
         "scans",

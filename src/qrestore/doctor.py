@@ -120,7 +120,9 @@ def _weights(root: Path) -> Finding:
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free / 1e9
     if free < LEAST_FREE_GB:
-        return Finding("disk", "missing", f"{free:.1f} GB free, {LEAST_FREE_GB} are needed; `dvc gc -w` frees old data")
+        return Finding(
+            "disk", "missing", f"{free:.1f} GB free, {LEAST_FREE_GB} are needed; `make gc` tells what can go"
+        )
     return Finding("disk", "well", f"{free:.0f} GB free")
 
 

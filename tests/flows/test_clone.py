@@ -27,6 +27,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (root / clone.INBOX / ".gitkeep").touch()
     (root / "flows").mkdir()
     (root / "flows" / "code.py").write_text("1")
+    (root / "params.yaml").write_text("synthesis:\n  seed: 1  # of all\n")
     call(root, "git", "init", "--quiet")
     commit(root, "first")
     monkeypatch.setattr(clone, "ROOT", root)
@@ -39,11 +40,11 @@ def commit(root: Path, message: str) -> None:
     call(root, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", message)
 
 
-def pulled(checkout: Path, **order: str) -> Path:
+def pulled(checkout: Path, **order: object) -> Path:
     root = checkout / ".work/clones/retraining"
     root.mkdir(parents=True, exist_ok=True)
-    state = clone.pull.fn(root, Order.model_validate(order))
-    assert state.is_completed(), state.message
+    base = clone.pull.fn(root, Order.model_validate(order))
+    assert base == call(root, "git", "rev-parse", "HEAD").strip()
     return root
 
 
@@ -59,21 +60,62 @@ def branches(checkout: Path) -> list[str]:
     return call(checkout, "git", "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain").split()
 
 
-def test_a_pull_brings_the_commit_and_throws_away_what_was_left_half_done(checkout: Path) -> None:
+def test_a_run_goes_on_where_the_one_before_stopped(checkout: Path) -> None:
     root = pulled(checkout)
-    (root / "flows/code.py").write_text("half")
-    (root / "half").touch()
+    (root / "weights").write_text("finished")
+    (root / ".weights.x8s2").write_text("half written")
     (root / ".git/index.lock").touch()  # of a git that was killed
-    (root / ".work").mkdir()
-    (root / ".work/checkpoint").touch()
-    (checkout / "new").write_text("2")
-    commit(checkout, "second")
     (checkout / "uncommitted").touch()
     pulled(checkout)
-    assert (root / "new").read_text() == "2"
-    assert (root / "flows/code.py").read_text() == "1"
+    assert (root / "weights").read_text() == "finished"
+    assert result(root, "finished") == "Completed"
+    assert call(checkout, "git", "ls-tree", "--name-only", TODAY).split() == [
+        ".gitignore",
+        "data",
+        "flows",
+        "params.yaml",
+        "weights",
+    ]
+
+
+def test_another_commit_or_seed_starts_afresh_and_keeps_what_was_there(checkout: Path) -> None:
+    root = pulled(checkout)
+    (root / "weights").write_text("of the first commit")
+    (root / ".work").mkdir()
+    (root / ".work/checkpoint").touch()
+    pulled(checkout, data_seed=5)
+    assert "seed: 5 " in (root / "params.yaml").read_text()
+    assert not (root / "weights").exists()
+    (root / "weights").write_text("of seed 5")
+    (checkout / "new").write_text("2")
+    commit(checkout, "second")
+    pulled(checkout, data_seed=5)
+    assert (root / "new").read_text() == "2" and not (root / "weights").exists()
+    assert "seed: 5 " in (root / "params.yaml").read_text()
+    call(checkout, "git", "checkout", "--quiet", "--detach", "HEAD~")
+    pulled(checkout, data_seed=5)
+    assert (root / "weights").read_text() == "of seed 5"
+    pulled(checkout)
+    assert (root / "weights").read_text() == "of the first commit"
+    assert (root / "params.yaml").read_text() == (checkout / "params.yaml").read_text()
     assert (root / ".work/checkpoint").exists()  # by which a training goes on
-    assert not (root / "half").exists() and not (root / "uncommitted").exists()
+
+
+def test_a_pull_that_was_killed_half_way_starts_afresh(checkout: Path) -> None:
+    root = pulled(checkout)
+    (root / "weights").write_text("1")
+    (root / "params.yaml").write_text("half")
+    (root / ".git/kept-as").unlink()
+    pulled(checkout)
+    assert not (root / "weights").exists()
+    assert (root / "params.yaml").read_text() == (checkout / "params.yaml").read_text()
+
+
+def test_states_of_old_are_forgotten(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clone, "_KEPT", 2)
+    for seed in range(6):
+        root = pulled(checkout, data_seed=seed)
+    assert len(call(root, "git", "for-each-ref", "refs/kept").splitlines()) <= 3
 
 
 def test_another_branch_of_another_repository_is_pulled(checkout: Path, tmp_path: Path) -> None:
@@ -145,8 +187,11 @@ def test_scans_of_the_workers_inbox_are_mirrored(checkout: Path) -> None:
     shutil.rmtree(theirs / "a")
     assert clone.bring_scans.fn(root).message == "1 new, 1 gone"
     assert (ours / "b" / "scan.png").read_bytes() == b"22"
-    (ours / "c").mkdir()
-    (ours / "c.dvc").touch()  # came with the commit
+    (checkout / ".gitignore").write_text((checkout / ".gitignore").read_text() + f"!/{clone.INBOX}/*.dvc\n")
+    (theirs / "c.dvc").touch()
+    commit(checkout, "c")
+    pulled(checkout)
+    (ours / "c").mkdir()  # came with the commit
     assert clone.bring_scans.fn(root).name == "Unchanged"
 
 

@@ -11,9 +11,11 @@ def test_nothing_is_shared_unless_asked_for() -> None:
     assert not (order.in_place or order.push or order.commit or order.remote or order.notify)
 
 
-@pytest.mark.parametrize("field", ["repository", "branch", "remote", "push", "commit"])
-def test_in_place_goes_with_nothing_that_belongs_to_a_clone(field: str) -> None:
-    value = True if field in ("push", "commit") else "x"
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("repository", "x"), ("branch", "x"), ("data_seed", 0), ("remote", "x"), ("push", True), ("commit", True)],
+)
+def test_in_place_goes_with_nothing_that_belongs_to_a_clone(field: str, value: object) -> None:
     Order.model_validate({field: value})
     with pytest.raises(ValidationError, match=f"in_place goes without {field}"):
         Order.model_validate({field: value, "in_place": True})
