@@ -19,6 +19,7 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import ROOT
+from flows.again import BACK_OFF_S, raised
 from flows.order import Order
 from qrestore.pipeline import PipelineError, call, dvc
 
@@ -30,9 +31,6 @@ except ImportError:  # not on Windows; there Prefect's concurrency limit alone k
 INBOX = Path("data/scanned/inbox")
 OURS = ("flows/*.py", "src/qrestore/tracking/*.py", "src/qrestore/pipeline.py")
 """Code that a worker runs itself, not the clone."""
-
-BACK_OFF_S = [1.0, 5.0, 20.0]
-"""Before what a network may have cost is tried again."""
 
 _KEPT = 8
 """States of other commits and seeds, the newest."""
@@ -64,7 +62,14 @@ def alone(flow: str) -> Iterator[Path]:
         yield root
 
 
-@task(task_run_name="pull", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="pull",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=raised,
+)
 def pull(root: Path, order: Order) -> Any:
     """Fetch a commit of the repository and go on from it; returns the commit.
 
@@ -99,7 +104,14 @@ def pull(root: Path, order: Order) -> Any:
     return base
 
 
-@task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="pull data",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=raised,
+)
 def pull_data(root: Path, order: Order) -> Any:
     """Fetch what the DVC remote has; what it lacks is drawn here. Scans cannot be drawn, and must be in it."""
     (root / ".dvc/config.local").unlink(missing_ok=True)
@@ -145,7 +157,14 @@ def track_scans(root: Path) -> Any:
     return Completed(name="Completed" if new else "Unchanged", message=f"{len(new)} sets")
 
 
-@task(task_run_name="push data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="push data",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=raised,
+)
 def push_data(root: Path) -> Any:
     """Push data to the DVC remote."""
     if not has_remote(root):
@@ -154,7 +173,14 @@ def push_data(root: Path) -> Any:
     return Completed(name="Unchanged" if "up to date" in told else "Completed", message=told)
 
 
-@task(task_run_name="commit", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="commit",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=raised,
+)
 def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
     repository, head = order.repository or str(ROOT), call(root, "git", "rev-parse", "HEAD").strip()

@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--schedule", action="store_true", help="switch on the schedules of prefect.yaml")
     parser.add_argument("--gpu", action="store_true", help="a worker for the pool gpu, even if no GPU was found")
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(each, signal.default_int_handler)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         return _serve(arguments, running)
@@ -49,6 +50,7 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
     def start(name: str, *command: str) -> None:
         running[name] = subprocess.Popen(command, cwd=ROOT, env=env)
 
+    env.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")  # those older than 90 days
     if not own:
         start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port))
     models = env.get("MLFLOW_TRACKING_URI")
@@ -95,7 +97,9 @@ def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> No
                 return
         except OSError as error:
             if ended := [name for name, process in running.items() if process.poll() is not None]:
-                raise OSError(f"{', '.join(ended)} ended before it answered; is the port taken?") from None
+                raise OSError(
+                    f"{', '.join(ended)} ended before it answered: see its message above, or is the port taken?"
+                ) from None
             if time.monotonic() > end:
                 raise OSError(f"{address} does not answer after {_PATIENCE_S} s ({error})") from None
             time.sleep(0.5)

@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from qrestore.rehearsal import commit_all, in_clone
+from qrestore.rehearsal import in_clone
 from tests.e2e.conftest import Toy
-from tests.e2e.test_retraining import scans
+from tests.e2e.test_retraining import scans, set_steps
 
 pytestmark = pytest.mark.slow
 
@@ -156,9 +156,7 @@ def test_a_killed_run_is_told(served: Served) -> None:
 
 
 def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served) -> None:
-    params = served.here.root / "params.yaml"
-    params.write_text(params.read_text().replace("pixel_steps: 6\n", "pixel_steps: 7\n"))
-    commit_all(served.here.root, "7 steps")
+    set_steps(served.here, 7)
     parameter = 'order={"notify": "custom-webhook/ops"}'
     done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", parameter)
     assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]

@@ -23,7 +23,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The worker's checkout: a repository with one commit."""
     root = tmp_path / "checkout"
     (root / clone.INBOX).mkdir(parents=True)
-    (root / ".gitignore").write_text(f".work/\n/{clone.INBOX}/*\n!/{clone.INBOX}/.gitkeep\n")
+    (root / ".gitignore").write_text(f".work/\n/{clone.INBOX}/?*\n!/{clone.INBOX}/.gitkeep\n")
     (root / clone.INBOX / ".gitkeep").touch()
     (root / "flows").mkdir()
     (root / "flows" / "code.py").write_text("1")
