@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import ROOT
-from flows.again import BACK_OFF_S, raised
+from flows.again import BACK_OFF_S, is_away, or_away
 from flows.order import Order
 from qrestore.pipeline import PipelineError, call, dvc
 
@@ -68,8 +68,9 @@ def alone(flow: str) -> Iterator[Path]:
     persist_result=False,
     retries=3,
     retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=raised,
+    retry_condition_fn=is_away,
 )
+@or_away
 def pull(root: Path, order: Order) -> Any:
     """Fetch a commit of the repository and go on from it; returns the commit.
 
@@ -110,17 +111,20 @@ def pull(root: Path, order: Order) -> Any:
     persist_result=False,
     retries=3,
     retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=raised,
+    retry_condition_fn=is_away,
 )
+@or_away
 def pull_data(root: Path, order: Order) -> Any:
-    """Fetch what the DVC remote has; what it lacks is drawn here. Scans cannot be drawn, and must be in it."""
+    """Fetch what the DVC remote has; what is not to be had is drawn here. Scans cannot be drawn, and must be there."""
     (root / ".dvc/config.local").unlink(missing_ok=True)
     dvc(root, "config", "--local", "cache.dir", dvc(ROOT, "cache", "dir").strip())
     if remote := order.remote or os.environ.get("QRESTORE_REMOTE"):
         dvc(root, "remote", "add", "--local", "--default", "--force", "order", remote)
     told = dvc(root, "pull" if has_remote(root) else "checkout", "--force", "--allow-missing").strip()
     if missing := [str(path) for path in sorted((root / INBOX).glob("*.dvc")) if not path.with_suffix("").exists()]:
-        return Failed(message=f"{', '.join(missing)}: not in the DVC remote; `dvc push` where these scans are")
+        raise PipelineError(
+            f"{', '.join(missing)}: not to be had from the DVC remote; `dvc push` where these scans are"
+        )
     return Completed(name="Completed" if told else "Unchanged", message=told)
 
 
@@ -163,8 +167,9 @@ def track_scans(root: Path) -> Any:
     persist_result=False,
     retries=3,
     retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=raised,
+    retry_condition_fn=is_away,
 )
+@or_away
 def push_data(root: Path) -> Any:
     """Push data to the DVC remote."""
     if not has_remote(root):
@@ -179,8 +184,9 @@ def push_data(root: Path) -> Any:
     persist_result=False,
     retries=3,
     retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=raised,
+    retry_condition_fn=is_away,
 )
+@or_away
 def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
     repository, head = order.repository or str(ROOT), call(root, "git", "rev-parse", "HEAD").strip()

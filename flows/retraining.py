@@ -10,7 +10,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
-from flows.again import BACK_OFF_S, raised
+from flows.again import BACK_OFF_S, is_away, or_away
 from flows.notice import HOOKS
 from flows.order import Order
 from flows.stage import qrestore_command
@@ -30,8 +30,9 @@ _DEFAULT = Order()
     persist_result=False,
     retries=3,
     retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=raised,
+    retry_condition_fn=is_away,
 )
+@or_away
 def publish(root: Path) -> Any:
     """Publish the evidence to MLflow; retried, because a server may be away, and kept for later if it stays so."""
     try:

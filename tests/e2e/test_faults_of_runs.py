@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from qrestore.rehearsal import commit_all
 from tests.e2e.conftest import Toy
 from tests.e2e.test_retraining import scans, set_steps
 
@@ -117,13 +118,20 @@ def test_a_remote_that_is_lost_keeps_the_results_for_the_next_run(toy: Toy, tmp_
     assert any(remote.rglob("*"))
 
 
-def test_a_remote_that_is_away_is_named(toy: Toy) -> None:
-    before = tries(toy, "pull data")
-    code, output = toy.part("evaluation", json.dumps({"remote": NOWHERE})).end()
+def test_scans_of_a_remote_that_is_away_are_named(toy: Toy, tmp_path: Path) -> None:
+    here = toy.copy(tmp_path / "checkout")
+    here.run("python", "-m", "qrestore", "scans", str(scans(tmp_path / "scans")))
+    (folder,) = here.root.glob("data/scanned/inbox/*/")
+    here.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "cache"))
+    here.run("dvc", "add", str(folder))
+    commit_all(here.root, "Scans")
+    shutil.rmtree(tmp_path / "cache")  # another machine: neither data nor scans are there
+    shutil.rmtree(folder)
+    code, output = here.part("evaluation", json.dumps({"remote": NOWHERE})).end()
     assert code == 1
-    assert tries(toy, "pull data") == before + 3
-    assert re.search(r"evaluation failed: `dvc .*pull.*` failed: .*127.0.0.1", output)
-    assert "Traceback" not in output.split("evaluation failed")[1]
+    assert tries(here, "pull data") == 3
+    assert re.search(rf"evaluation failed: .*/{folder.name}.dvc: not to be had from the DVC remote", output)
+    assert "Traceback" not in output
 
 
 def test_a_registry_that_is_away_gets_the_evidence_later(toy: Toy, tmp_path: Path) -> None:
@@ -138,24 +146,24 @@ def test_a_registry_that_is_away_gets_the_evidence_later(toy: Toy, tmp_path: Pat
     assert list(here.own("retraining").root.glob(".work/unpublished/*")) == []
 
 
-def test_a_full_disk_spares_what_stands(toy: Toy, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written(toy: Toy, tmp_path: Path) -> None:
     here = toy.copy(tmp_path / "checkout")
-    set_steps(here, 7)
-    weights = here.root / "models/qr-deblurrer.safetensors"
-    shipped, room = weights.read_bytes(), 10_000
-    assert len(shipped) > room
-    code = f"""
-import resource, sys
+    params = here.root / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 20261120", "seed: 5"))
+    code = """
+import resource
 from pathlib import Path
 from qrestore.pipeline import run_stage
-resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
-run_stage(Path(), "train@qr-deblurrer")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))  # less than the test set takes
+run_stage(Path(), "synthesize")
 """
     done = here.run(sys.executable, "-c", code, check=False)
-    assert "stage train@qr-deblurrer failed: " in done.stderr
-    assert "File too large" in done.stderr
-    assert weights.read_bytes() == shipped
-    assert here.run("git", "status", "--porcelain").stdout == ""
-    assert not list(here.root.glob("models/**/*.part"))
-    here.run("dvc", "repro", "--single-item", "train@qr-deblurrer")
-    assert weights.read_bytes() != shipped
+    assert re.search(
+        r"PipelineError: stage synthesize failed: .*File too large.*; repeat it with `dvc repro", done.stderr
+    )
+    assert not list(here.root.glob("data/synthetic/**/.*"))
+    assert here.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
+    assert "synthesize" in json.loads(here.run("dvc", "status", "--json", "synthesize").stdout)
+    here.run("git", "restore", "params.yaml")
+    here.run("dvc", "checkout", "--quiet")
+    assert here.run("dvc", "status", "--json").stdout.strip() == "{}"
