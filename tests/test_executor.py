@@ -1,6 +1,7 @@
 """Whoever works, the outcome is that of working alone; what cannot work is refused in one line."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -105,6 +106,35 @@ def test_a_setting_that_is_none_is_refused(monkeypatch, given):
         pass
 
 
+PAGES = """
+import resource, sys
+import numpy as np
+from qrestore.executor import keep_memory
+if sys.argv[1] == "kept":
+    keep_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def arrays(count):
+    for _ in range(count):
+        np.ones(2**19)
+arrays(5)
+before = faults()
+arrays(50)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc alone is told")
+def test_memory_of_large_arrays_is_kept_for_the_next():
+    """Dask's nannies ask for the opposite (`MALLOC_TRIM_THRESHOLD_`), which a worker's own setting must undo."""
+    env = os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+    fetched, kept = (
+        int(subprocess.run([sys.executable, "-c", PAGES, how], env=env, capture_output=True, check=True).stdout)
+        for how in ("fetched", "kept")
+    )
+    assert kept < fetched / 20
+
+
 def test_local_processes_have_one_thread_and_are_as_many_as_asked_for(monkeypatch):
     monkeypatch.setenv(VARIABLE, "1")
     with workers() as executor:
@@ -114,8 +144,8 @@ def test_local_processes_have_one_thread_and_are_as_many_as_asked_for(monkeypatc
     assert os.getpid() not in pids
 
 
-def test_a_process_that_was_killed_is_told_in_one_line():
-    told = r"killed, most likely for memory; use fewer .*QRESTORE_EXECUTOR=1"
+def test_a_process_that_died_is_told_in_one_line():
+    told = r"a worker process died, .*; use fewer .*QRESTORE_EXECUTOR=1"
     with pytest.raises(RuntimeError, match=told), local_processes(1) as executor:
         list(in_order(killed, range(5), executor))
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
 from distributed.protocol.pickle import dumps, loads
 
-from qrestore.executor import VARIABLE, pin_threads
+from qrestore.executor import VARIABLE, set_up
 from qrestore.files import digest
 
 P = ParamSpec("P")
@@ -70,7 +70,7 @@ def cluster(address: str, files: Iterable[Path] = ()) -> Iterator[Executor]:
                 f"{VARIABLE}={address}: no workers; start some (`dask worker {address} --nthreads 1`)"
             ) from None
         _check(client, given)
-        client.register_plugin(_OneThread())
+        client.register_plugin(_SetUp())
         try:
             yield _Checked(client.get_executor(pure=False), given)
         except KilledWorker as error:
@@ -100,13 +100,13 @@ class _Checked(Executor):
         return self._executor.submit(_run, self._given, dumps((fn, args, kwargs)))
 
 
-class _OneThread(WorkerPlugin):
+class _SetUp(WorkerPlugin):
     """Every worker, now or later, before its first task."""
 
-    name = "qrestore-one-thread"
+    name = "qrestore"
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
-        pin_threads()
+        set_up()
 
 
 def _run(given: Given, packed: bytes) -> Any:

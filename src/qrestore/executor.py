@@ -3,7 +3,9 @@
 `QRESTORE_EXECUTOR` is unset (a process a core), a number of processes, or the address of a Dask scheduler.
 """
 
+import ctypes
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -20,6 +22,9 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 VARIABLE = "QRESTORE_EXECUTOR"
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""As glibc's malloc.h numbers them."""
 
 _WINDOW = 256
 """Tasks that wait or run at a time: what bounds memory, and the number of workers that one client keeps busy."""
@@ -71,19 +76,32 @@ def workers(files: Iterable[Path] = ()) -> Iterator[Executor]:
 @contextmanager
 def local_processes(count: int | None = None) -> Iterator[Executor]:
     """Yield an executor of processes on this machine, by default one a core."""
-    with ProcessPoolExecutor(count, get_context("spawn"), pin_threads) as executor:
+    with ProcessPoolExecutor(count, get_context("spawn"), set_up) as executor:
         try:
             yield executor
         except BrokenProcessPool:
             raise RuntimeError(
-                f"a worker process was killed, most likely for memory; use fewer of them ({VARIABLE}=1)"
+                f"a worker process died, most likely for want of memory; use fewer of them ({VARIABLE}=1)"
             ) from None
+
+
+def set_up() -> None:
+    """Set a worker process up."""
+    pin_threads()
+    keep_memory()
 
 
 def pin_threads() -> None:
     """Give a worker process one thread: times are CPU times, workers do not fight for cores, all give the same bits."""
     cv2.setNumThreads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # torch, where it is not loaded yet, takes its number from here
+
+
+def keep_memory() -> None:
+    """Let glibc keep what large arrays leave for the next ones; to fetch it anew costs drawing a fifth of its time."""
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):  # musl has none
+        mallopt(_MMAP_THRESHOLD, 32 * 2**20)
+        mallopt(_TRIM_THRESHOLD, 128 * 2**20)
 
 
 def in_order(function: Callable[[Item], T], items: Iterable[Item], executor: Executor, batch: int = 1) -> Iterator[T]:
