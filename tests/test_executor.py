@@ -37,7 +37,7 @@ def killed(number: int) -> int:
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 9), st.integers(1, 5), st.sampled_from([1, 3]))
 def test_outcomes_come_in_order_whatever_batch_window_and_workers(items, batch, window, threads):
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(threads) as executor:
-        patch.setattr(module, "_WINDOW", window)
+        patch.setattr(module, "WINDOW", window)
         assert list(in_order(negative, iter(items), executor, batch)) == [-item for item in items]
 
 
@@ -69,9 +69,9 @@ def test_of_endless_items_no_more_than_a_window_waits_and_the_rest_is_taken_back
     executor = Counting()
     outcomes = in_order(negative, count(), executor, batch)
     assert list(islice(outcomes, 5000)) == [-number for number in range(5000)]
-    assert executor.most == module._WINDOW
+    assert executor.most == module.WINDOW
     outcomes.close()
-    assert executor.cancelled == executor.waiting == module._WINDOW - 1
+    assert executor.cancelled == executor.waiting == module.WINDOW - 1
 
 
 def test_what_fails_is_raised_and_what_waits_is_not_begun():

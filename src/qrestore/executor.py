@@ -26,7 +26,7 @@ VARIABLE = "QRESTORE_EXECUTOR"
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """As glibc's malloc.h numbers them."""
 
-_WINDOW = 256
+WINDOW = 256
 """Tasks that wait or run at a time: what bounds memory, and the number of workers that one client keeps busy."""
 
 
@@ -116,7 +116,7 @@ def in_order(function: Callable[[Item], T], items: Iterable[Item], executor: Exe
     try:
         while part := list(islice(left, batch)):
             tasks.append(executor.submit(_each, function, part))
-            if len(tasks) == _WINDOW:
+            if len(tasks) == WINDOW:
                 yield from tasks.popleft().result()
         while tasks:
             yield from tasks.popleft().result()

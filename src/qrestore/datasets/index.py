@@ -65,8 +65,8 @@ def read_index(path: Path) -> Iterator[Row]:
         A file that is no index of this schema.
     """
     with _open(path) as file:
-        for batch in file.iter_batches(_BATCH):
-            for row in batch.to_pylist():
+        for group in range(file.num_row_groups):  # `iter_batches` would hold most of the file
+            for row in file.read_row_group(group).to_pylist():
                 yield Row(**row)
 
 
