@@ -15,6 +15,7 @@ from benchmarks import (
     reading,
     readme,
     routes,
+    scaling,
     sheets,
     speed,
     steps,
@@ -83,6 +84,13 @@ def test_tables_of_printing() -> None:
     assert sheets.table(result) in page
     assert sheets.production_table(result) in page
     assert profiles.table(read_json(ROOT / "benchmarks/profiles.json")) in page
+
+
+def test_tables_of_scaling() -> None:
+    page, result = (ROOT / "docs/scaling.md").read_text(), read_json(scaling.RESULT)
+    for table in (scaling.throughput_table, scaling.memory_table, scaling.costs_table, scaling.plan_table):
+        assert table(result) in page
+    assert result["plan"] == scaling.plan(result)
 
 
 def test_tables_of_difficulty_and_rates() -> None:
