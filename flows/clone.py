@@ -80,22 +80,7 @@ def pull(root: Path, order: Order) -> Any:
     call(root, "git", "init", "--quiet")
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
     base = call(root, "git", "rev-parse", "FETCH_HEAD").strip()
-    wanted = f"refs/kept/{base}/{'as-committed' if order.data_seed is None else order.data_seed}"
-    present = root / ".git" / "kept-as"
-    if not present.exists() or present.read_text(encoding="utf-8") != wanted:
-        if present.exists():
-            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
-            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
-            present.unlink()
-        refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
-        call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
-        call(root, "git", "clean", "-ffdq")
-        if wanted not in refs and order.data_seed is not None:
-            _sow(root / "params.yaml", order.data_seed)
-        for old in refs[_KEPT:]:
-            call(root, "git", "update-ref", "-d", old)
-        present.write_text(wanted, encoding="utf-8")
-    call(root, "git", "reset", "--quiet", "--soft", base)
+    _stand_at(root, base, order.data_seed)
     theirs, ours = _code(root), _code(ROOT)
     if different := sorted(name for name in theirs | ours if theirs.get(name) != ours.get(name)):
         return Failed(
@@ -221,6 +206,26 @@ def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
         for folder in sorted(inbox.glob("*"))
         if folder.is_dir() and not folder.name.startswith(".")
     }
+
+
+def _stand_at(root: Path, base: str, seed: int | None) -> None:
+    """Let the clone go on from a commit and seed; what another one has left in it is kept aside before."""
+    wanted = f"refs/kept/{base}/{'as-committed' if seed is None else seed}"
+    present = root / ".git" / "kept-as"
+    if not present.exists() or present.read_text(encoding="utf-8") != wanted:
+        if present.exists():
+            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
+            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
+            present.unlink()
+        refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
+        call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
+        call(root, "git", "clean", "-ffdq")
+        if wanted not in refs and seed is not None:
+            _sow(root / "params.yaml", seed)
+        for old in refs[_KEPT:]:
+            call(root, "git", "update-ref", "-d", old)
+        present.write_text(wanted, encoding="utf-8")
+    call(root, "git", "reset", "--quiet", "--soft", base)
 
 
 def _tree(root: Path) -> str:
