@@ -108,3 +108,18 @@ def test_targets_named_in_the_readme_exist() -> None:
 
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= targets
+
+
+def test_every_fault_is_repeated_by_a_test() -> None:
+    import re
+
+    page = (ROOT / "docs/reliability.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.endswith("` |")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[-1])}
+    tests = "\n".join(
+        line
+        for path in (ROOT / "tests/e2e").glob("test_*.py")
+        for line in (path.stem, *re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+    )
+    assert len(rows) >= 12
+    assert [name for name in sorted(names) if name not in tests] == []
