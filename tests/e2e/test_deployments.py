@@ -38,7 +38,8 @@ class Served:
         return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=300)
 
     def runs(self, **of: Any) -> list[dict[str, Any]]:
-        """Flow runs, the newest first."""
+        """Flow runs that have started, the newest first."""
+        of = of or {"flow_runs": {"start_time": {"is_null_": False}}}
         body = json.dumps({"sort": "START_TIME_DESC", **of}).encode()
         address = f"{self.env['PREFECT_API_URL']}/flow_runs/filter"
         asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
@@ -102,7 +103,10 @@ def served(
             subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
             yield found
         finally:
-            process.kill() if process.poll() is None else None
+            for each in (
+                (*psutil.Process(process.pid).children(recursive=True), process) if process.poll() is None else ()
+            ):
+                each.kill()
 
 
 def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
@@ -130,6 +134,22 @@ def test_the_page_shows_a_form(served: Served) -> None:
     assert fields["data_seed"]["anyOf"][0] == {"type": "integer", "minimum": 0}
     assert all(field["description"] for field in fields.values())
     assert fields["push"]["default"] is fields["commit"]["default"] is False
+
+
+def test_the_schedules_make_runs(served: Served) -> None:
+    scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    served.until(lambda: served.runs(**scheduled))  # in the weeks to come
+    assert {run["auto_scheduled"] for run in served.runs(**scheduled)} == {True}
+    added = served.prefect("deployment", "schedule", "create", "calibration/calibration", "--interval", "15")
+    assert added.returncode == 0, added.stderr
+    served.until(lambda: any(run["auto_scheduled"] and run["state_name"] == "Unchanged" for run in served.runs()))
+    assert (
+        served.prefect("--no-prompt", "deployment", "schedule", "clear", "calibration/calibration", "-y").returncode
+        == 0
+    )
+    running = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
+    deployment = served.runs()[0]["deployment_id"]
+    served.until(lambda: all(run["deployment_id"] != deployment for run in served.runs(**running)))
 
 
 def test_new_scans_start_the_evaluation(served: Served, tmp_path: Path) -> None:
