@@ -4,6 +4,7 @@ A scheduler or registry of one's own is taken instead where `PREFECT_API_URL` or
 """
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -72,6 +73,8 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
             str(arguments.registry_port),
         )
     _wait_for(f"{api}/health", running)
+    if not own:
+        _bury(api)
     for pool in POOLS:
         if subprocess.run(("prefect", "work-pool", "inspect", pool), cwd=ROOT, env=env, capture_output=True).returncode:
             subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
@@ -87,6 +90,21 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
         time.sleep(1)
     print(f"{', '.join(ended)} ended; see the messages above", file=sys.stderr)
     return 1
+
+
+def _bury(api: str) -> None:
+    """Set to Crashed what was under way when all this was last ended: else it would hold its deployment's one place."""
+    os.environ["PREFECT_API_URL"] = api
+    from prefect import get_client  # reads its settings now
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    under_way = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=under_way))):
+            client.set_flow_run_state(run.id, Crashed(message="ended with its worker; the next run goes on from there"))
+            print(f"{run.name} was under way when all this was last ended: crashed", flush=True)
 
 
 def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> None:

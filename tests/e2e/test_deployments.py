@@ -30,6 +30,7 @@ class Served:
 
     here: Toy
     process: "subprocess.Popen[bytes]"
+    command: tuple[str, ...]
     env: dict[str, str]
     log: Path
     notices: list[dict[str, str]]
@@ -46,11 +47,22 @@ class Served:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return list(json.load(answer))
 
-    def until(self, happened: Callable[[], object], patience_s: float = 240) -> None:
-        end = time.monotonic() + patience_s
+    def until(self, happened: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Wait for something, while all is served."""
+        end = time.monotonic() + 240
         while not happened():
-            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < end and (process or self.process).poll() is None, self.log.read_text()[-3000:]
             time.sleep(0.2)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Serve once more."""
+        return begin(self.command, self.here, self.env, self.log)
+
+
+def begin(command: tuple[str, ...], here: Toy, env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    own = {name: value for name, value in env.items() if name != "PREFECT_API_URL"}  # its server is one of its own
+    with log.open("ab") as file:
+        return subprocess.Popen(command, cwd=here.root, env=own, stdout=file, stderr=subprocess.STDOUT)
 
 
 def free_port() -> int:
@@ -88,25 +100,19 @@ def served(
     port, log = free_port(), home / "log"
     env = {**in_clone(here.root), "PREFECT_HOME": str(home)}
     ports = ("--port", str(port), "--registry-port", str(free_port()), "--gpu", "--schedule")
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            (sys.executable, "-m", "flows.serve", *ports), cwd=here.root, env=env, stdout=file, stderr=subprocess.STDOUT
-        )
-        env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        found = Served(here, process, env, log, notices[1])
-        try:
-            found.until(lambda: b"ready: flows at" in log.read_bytes())
-            hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
-            hook += (
-                f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
-            )
-            subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
-            yield found
-        finally:
-            for each in (
-                (*psutil.Process(process.pid).children(recursive=True), process) if process.poll() is None else ()
-            ):
-                each.kill()
+    command = (sys.executable, "-m", "flows.serve", *ports)
+    process = begin(command, here, env, log)
+    env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    found = Served(here, process, command, env, log, notices[1])
+    try:
+        found.until(lambda: b"ready: flows at" in log.read_bytes())
+        hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
+        hook += f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
+        subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
+        yield found
+    finally:
+        for each in (*psutil.Process(process.pid).children(recursive=True), process) if process.poll() is None else ():
+            each.kill()
 
 
 def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
@@ -193,9 +199,17 @@ def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served
     assert "`qr-deblurrer` version 1: **Do not promote**" in told["text"]
 
 
-def test_ctrl_c_ends_all(served: Served) -> None:
+def test_ctrl_c_ends_all_and_a_run_under_way_has_crashed(served: Served) -> None:
+    served.prefect("deployment", "run", "calibration/calibration")
+    served.until(lambda: served.runs()[0]["state_name"] == "Running")
+    run = served.runs()[0]["id"]
     children = psutil.Process(served.process.pid).children(recursive=True)
     assert len(children) >= 5
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(90) == 0
     assert psutil.wait_procs(children, 20)[1] == []
+    again = served.start()
+    served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 2, again)
+    assert next(each for each in served.runs() if each["id"] == run)["state_name"] == "Crashed"
+    again.send_signal(signal.SIGINT)
+    assert again.wait(90) == 0
