@@ -5,21 +5,24 @@
 | finders, triples | places like finder patterns, three by three |
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
 | rectified | its modules drawn clean; readers on the upright crop and its cheap variants |
+| flattened | the same where the symbol is curved or crumpled |
 | deblurred | the chain `deblur` on the crop, laid on paper |
 
-A text that went through restoration counts when, encoded again, it explains the modules that the crop shows (`proof`).
+A text that was restored, or read off modules, counts when it explains the modules that the crop shows (`proof`).
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
 from qrestore.reading.cascade import read
 from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.finders import alike, distinct, nested
+from qrestore.reading.flatten import flattened
 from qrestore.reading.proof import LEAST_AGREEMENT, prove
 from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
@@ -28,19 +31,23 @@ from qrestore.reading.verified import verified
 from qrestore.symbol.decode import Code, Corners, read_any
 from qrestore.symbol.render import render
 
+_MOST_PIXELS = 1_200_000
+"""Finder patterns are looked for in no larger picture."""
 _MODULE_PX = 5
 _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
 _TRIPLES = 4
+_LATTICES = 2
+"""Versions of a triple that are looked at."""
 _LEAST_AGREEMENT = 0.2
 """Of fixed patterns, for a lattice to be looked at."""
-_DEBLURRED = 2
-"""Lattices that are deblurred."""
+_FLATTENED, _DEBLURRED = 3, 2
+"""Lattices that are."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """A code, the step that read it, and how much of its modules its text explains; None: not encoded again."""
+    """A code, the step that read it, and how much of its modules its text explains; None: it needed no proof."""
 
     code: Code
     step: str
@@ -53,72 +60,28 @@ def read_located(picture: Grey8, budget_s: float) -> Located | None:
     Parameters
     ----------
     picture : (height, width) uint8.
-    budget_s : CPU seconds after which no further lattice is looked at; deblurring has as much once more.
+    budget_s : CPU seconds after which no further lattice is looked for; as many again to flatten, and to deblur.
     """
     begin = time.process_time()
     tried: list[Placed] = []
     for placed in _lattices(picture):
-        if found := _at_once(picture, placed):
+        if found := _upright(picture, placed):
             return found
         tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
-    tried = sorted(tried, key=lambda one: -one.agreement)[:_DEBLURRED]
-    begin = time.process_time()
-    for placed in tried:
-        left = budget_s - (time.process_time() - begin)
-        if left > 0 and (found := _deblurred(picture, placed, left)):
-            return found
-    return None
-
-
-def _lattices(picture: Grey8) -> Iterator[Placed]:
-    """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
-    for find in (nested, alike):
-        for triple in triples(picture, distinct(find(picture)))[:_TRIPLES]:
-            try:
-                good = placements(picture, triple)
-            except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
-                continue
-            yield from (placed for placed in good[:2] if placed.agreement > _LEAST_AGREEMENT)
-
-
-def _at_once(picture: Grey8, placed: Placed) -> Located | None:
-    try:
-        crop = cropped(picture, placed, _MODULE_PX)
-    except ValueError:
-        return None
-    darkness = module_darkness(crop, placed.side)
-    for matrix in matrices(darkness):
-        if is_plausible(matrix):
-            codes = read_any(to_uint8(render(matrix, _MODULE_PX)))
-            if codes and (found := _checked(codes[0].text, codes[0], placed, darkness, "rectified, modules")):
+    best = sorted(tried, key=lambda one: -one.agreement)
+    flatten = [(placed, _flat) for placed in best[:_FLATTENED]]
+    restore = [(placed, _deblurred) for placed in best[:_DEBLURRED]] + [
+        (placed, _deblurred_flat) for placed in best[:1]
+    ]
+    for attempts in (flatten, restore):
+        begin = time.process_time()
+        for placed, attempt in attempts:
+            left = budget_s - (time.process_time() - begin)
+            if left > 0 and (found := attempt(picture, placed, left)):
                 return found
-    upright = to_uint8(on_paper(crop, placed.side))
-    reading = read(upright)
-    if reading.codes:
-        return _checked(reading.codes[0].text, reading.codes[0], placed, darkness, "rectified", needs_proof=False)
     return None
-
-
-def _deblurred(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
-    from qrestore.reading.deblur import deblur
-
-    module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
-    try:
-        crop = cropped(picture, placed, module_px)
-        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
-    except ValueError:
-        return None
-    to_picture = from_crop(placed, crop.shape[0])
-    guess = Placed(placed.symbol_version, np.linalg.inv(to_picture) @ placed.homography, placed.agreement)
-    found = verified(to_uint8(crop), restored, guess)
-    if found is None:
-        return None
-    assert restored.text is not None
-    at = replace(found.placed, homography=to_picture @ found.placed.homography)
-    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
-    return Located(code, f"rectified, deblurred, {restored.route}", found.agreement)
 
 
 def corners_of(placed: Placed) -> Corners:
@@ -126,11 +89,81 @@ def corners_of(placed: Placed) -> Corners:
     return tuple((float(x), float(y)) for x, y in placed.corners())
 
 
-def _checked(
-    text: str, code: Code, placed: Placed, darkness: Real, step: str, *, needs_proof: bool = True
-) -> Located | None:
-    proof = prove(text, placed.symbol_version, darkness)
-    agreement = proof.agreement if proof else None
-    if needs_proof and (agreement is None or agreement < LEAST_AGREEMENT):
+def _lattices(picture: Grey8) -> Iterator[Placed]:
+    """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
+    small, scale = _reduced(picture)
+    enlarge = np.diag([1 / scale, 1 / scale, 1])
+    for find in (nested, alike):
+        for triple in triples(small, distinct(find(small)))[:_TRIPLES]:
+            try:
+                good = placements(small, triple)
+            except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
+                continue
+            for placed in good[:_LATTICES]:
+                if placed.agreement > _LEAST_AGREEMENT:
+                    yield replace(placed, homography=enlarge @ placed.homography)
+
+
+def _reduced(picture: Grey8) -> tuple[Grey8, float]:
+    scale = min(1.0, (_MOST_PIXELS / picture.size) ** 0.5)
+    if scale == 1:
+        return picture, scale
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _upright(picture: Grey8, placed: Placed) -> Located | None:
+    try:
+        crop = cropped(picture, placed, _MODULE_PX)
+    except ValueError:
         return None
-    return Located(Code(text, code.raw, code.reader, corners_of(placed), placed.symbol_version), step, agreement)
+    return _read_crop(crop, placed, "rectified")
+
+
+def _flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:  # noqa: ARG001
+    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+    return _read_crop(crop, placed, "rectified, flattened")
+
+
+def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
+    """Read an upright crop by its modules, then by the readers."""
+    darkness = module_darkness(crop, placed.side)
+    for matrix in matrices(darkness):
+        if is_plausible(matrix) and (codes := read_any(to_uint8(render(matrix, _MODULE_PX)))):
+            proof = prove(codes[0].text, placed.symbol_version, darkness)
+            if proof and proof.agreement >= LEAST_AGREEMENT:
+                return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
+    if codes := read(to_uint8(on_paper(crop, placed.side))).codes:
+        proof = prove(codes[0].text, placed.symbol_version, darkness)
+        return Located(_at(codes[0], placed), step, proof.agreement if proof else None)
+    return None
+
+
+def _at(code: Code, placed: Placed) -> Code:
+    return replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+
+
+def _deblurred(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
+    module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
+    return _deblurred_crop(cropped(picture, placed, module_px), placed, "rectified", budget_s)
+
+
+def _deblurred_flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
+    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+    return _deblurred_crop(crop, placed, "rectified, flattened", budget_s)
+
+
+def _deblurred_crop(crop: Real, placed: Placed, step: str, budget_s: float) -> Located | None:
+    from qrestore.reading.deblur import deblur
+
+    try:
+        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
+    except ValueError:  # nothing in it that could be blurred
+        return None
+    to_picture = from_crop(placed, crop.shape[0])
+    guess = Placed(placed.symbol_version, np.linalg.inv(to_picture) @ placed.homography, placed.agreement)
+    found = verified(to_uint8(crop), restored, guess)
+    if restored.text is None or found is None:
+        return None
+    at = replace(found.placed, homography=to_picture @ found.placed.homography)
+    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
+    return Located(code, f"{step}, deblurred, {restored.route}", found.agreement)
