@@ -73,6 +73,7 @@ CONDITIONS: dict[str, Scene] = {
     "small": Scene(module_px=(1.3, 2.2), room=(0.5, 3)),
     "far away": Scene(module_px=(1.8, 3.5), room=(2, 5)),
     "perspective": Scene(tilt=(0.15, 0.45)),
+    "perspective, out of focus": Scene(tilt=(0.15, 0.45), defocus=(0.4, 1.0), module_px=(4, 9)),
     "bent": Scene(bend=(0.8, 2.0), tilt=(0.0, 0.2)),
     "crumpled": Scene(crumple=(0.4, 1.2), tilt=(0.0, 0.15)),
     "uneven light": Scene(slope=(0.6, 1.4), shadow=(0.4, 0.8)),
@@ -336,7 +337,7 @@ def _psfs(module_px: float, scene: Scene, rng: Random) -> list[Psf]:
 
 def _of_page(make: Callable[[tuple[int, int], Random], Real]) -> Callable[[Random], Photograph]:
     def draw(rng: Random) -> Photograph:
-        shape = (int(rng.integers(240, 800)), int(rng.integers(240, 800)))
+        shape = (int(rng.integers(160, 420)), int(rng.integers(160, 420)))
         image = make(shape, rng)
         if rng.random() < 0.5:
             image = blurred(image, disk(float(rng.uniform(0.5, 6))))
@@ -346,7 +347,7 @@ def _of_page(make: Callable[[tuple[int, int], Random], Real]) -> Callable[[Rando
     return draw
 
 
-_MILD = Scene(tilt=(0, 0.2), defocus=(0.05, 1.0), module_px=(2.5, 7), versions=(1, 6))
+_MILD = Scene(tilt=(0, 0.2), defocus=(0.05, 1.0), module_px=(2.5, 5), versions=(1, 5), room=(0.2, 0.6))
 
 
 def _drawn(version: int, rng: Random) -> tuple[str, Matrix]:
@@ -359,7 +360,7 @@ def _destroyed(spoil: Callable[[Matrix, NDArray[np.uint8], Random], Matrix]) -> 
     """A symbol spoilt module by module; its own text is no false read."""
 
     def draw(rng: Random) -> Photograph:
-        version = int(rng.integers(1, 7))
+        version = int(rng.integers(1, 6))
         text, matrix = _drawn(version, rng)
         spoilt = spoil(matrix.copy(), module_classes(version), rng)
         picture, corners = seen(spoilt, _MILD, rng)
@@ -384,7 +385,7 @@ def _random_data(matrix: Matrix, classes: NDArray[np.uint8], rng: Random) -> Mat
 
 def _blended(rng: Random) -> Photograph:
     """Two symbols of one version, one shining through the other."""
-    version = int(rng.integers(1, 7))
+    version = int(rng.integers(1, 6))
     (first, one), (second, other) = _drawn(version, rng), _drawn(version, rng)
     scene = replace(_MILD, clutter=0.0)
     state = rng.bit_generator.state

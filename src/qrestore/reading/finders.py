@@ -27,7 +27,8 @@ _LEAST_MODULE_PX = 1.3
 _LARGEST_SHARE = 0.08
 """Largest module, of the picture's shorter side: three finder patterns of 7 hardly fit into less."""
 _LEAST_LIKENESS = 0.45
-_MOST_AT_A_SIZE = 10
+_MOST_WEIGHED, _MOST_AT_A_SIZE = 50, 10
+_CONTRAST_POWER = 1.0
 
 _WINDOW_SHARES = (0.04, 0.12, 0.4)
 """Of the picture's shorter side: windows of the local mean that outlines are taken at."""
@@ -65,16 +66,25 @@ def alike(picture: Grey8) -> Iterator[Finder]:
         if min(small.shape) <= template.shape[0]:
             break
         likeness = np.asarray(cv2.matchTemplate(small, template, cv2.TM_CCOEFF_NORMED), np.float32)
-        yield from _peaks(likeness, scale, light_on_dark=False)
-        yield from _peaks(-likeness, scale, light_on_dark=True)
+        for light_on_dark in (False, True):
+            yield from _peaks(small, -likeness if light_on_dark else likeness, scale, light_on_dark=light_on_dark)
         scale /= _STEP
 
 
-def _peaks(likeness: NDArray[np.float32], scale: float, *, light_on_dark: bool) -> Iterator[Finder]:
+def _peaks(
+    small: NDArray[np.float32], likeness: NDArray[np.float32], scale: float, *, light_on_dark: bool
+) -> Iterator[Finder]:
     highest = cv2.dilate(likeness, np.ones((5, 5), np.uint8))
     rows, columns = np.nonzero((likeness >= highest) & (likeness > _LEAST_LIKENESS))
-    best = np.argsort(-likeness[rows, columns])[:_MOST_AT_A_SIZE]
-    middle = _template().shape[0] / 2
+    likely = np.argsort(-likeness[rows, columns])[:_MOST_WEIGHED]
+    rows, columns = rows[likely], columns[likely]
+    side = _template().shape[0]
+    # Blur takes the contrast of what is small: what keeps it is a better finder than what is a little liker.
+    contrast = [
+        float(small[row : row + side, column : column + side].std()) for row, column in zip(rows, columns, strict=True)
+    ]
+    best = np.argsort(-likeness[rows, columns] * np.power(contrast, _CONTRAST_POWER))[:_MOST_AT_A_SIZE]
+    middle = side / 2
     for row, column in zip(rows[best].tolist(), columns[best].tolist(), strict=True):
         x = (column + _vertex(likeness[row], column) + middle) / scale
         y = (row + _vertex(likeness[:, column], row) + middle) / scale

@@ -36,6 +36,8 @@ _MOST_PIXELS = 1_200_000
 _MODULE_PX = 5
 _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
+_MOST_FINDERS = 400
+"""A screen of dots has thousands."""
 _TRIPLES = 4
 _LATTICES = 2
 """Versions of a triple that are looked at."""
@@ -94,7 +96,8 @@ def _lattices(picture: Grey8) -> Iterator[Placed]:
     small, scale = _reduced(picture)
     enlarge = np.diag([1 / scale, 1 / scale, 1])
     for find in (nested, alike):
-        for triple in triples(small, distinct(find(small)))[:_TRIPLES]:
+        found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
+        for triple in triples(small, distinct(found))[:_TRIPLES]:
             try:
                 good = placements(small, triple)
             except (ValueError, np.linalg.LinAlgError):  # a degenerate homography

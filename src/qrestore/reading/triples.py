@@ -25,8 +25,10 @@ _LEAST_MODULES, _MOST_MODULES = 12.5, 180.0
 
 _LOOKED_AT = 20
 """Triples of finders of one size whose patterns are compared with the picture."""
-_LARGE_LEAD = 0.04
-"""Lead of a triple of twice the size: three dark modules look like a small triple."""
+_SIZE_WINDOW = 1.7
+"""Largest over smallest of three finders that are not outlined."""
+_LARGE_LEAD, _CONTRAST_LEAD = 0.06, 0.1
+"""Lead of a triple of twice the size, and of twice the contrast: blurred modules look like small, faint triples."""
 _SIZES = 1.1 ** np.arange(-2, 3)
 """Of a module, tried, of what the finders say."""
 _BLURS = (0.3, 0.6, 0.9)
@@ -47,6 +49,10 @@ class Triple:
     """How far it is from a square symbol seen from the front, 0 or more."""
     likeness: float = 0.0
     """Mean correlation of the three with squares turned as they must be."""
+    factors: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """By which squares are larger than what the finders say."""
+    contrast: float = 0.0
+    """Standard deviation of the faintest of the three, in grey levels."""
 
     @property
     def light_on_dark(self) -> bool:
@@ -56,9 +62,9 @@ class Triple:
     @property
     def perspective(self) -> tuple[float, float]:
         """Estimate of (g, h), by which the depth grows from the corner to the right and to the one below."""
-        if not self.corner.outlined:
-            return 0.0, 0.0
-        sizes = self.corner.module_px, self.right.module_px, self.below.module_px
+        finders = (self.corner, self.right, self.below)
+        factors = (1.0, 1.0, 1.0) if self.corner.outlined else self.factors
+        sizes = [one.module_px * factor for one, factor in zip(finders, factors, strict=True)]
         # The area of what is seen falls with the cube of the depth.
         return (sizes[0] / sizes[1]) ** (2 / 3) - 1, (sizes[0] / sizes[2]) ** (2 / 3) - 1
 
@@ -78,9 +84,15 @@ def triples(picture: Grey8, found: list[Finder]) -> list[Triple]:
         others = [one for one in of_kind if not one.outlined]
         # By size: the small ones, of which there are most, would leave no room for the others.
         for size in sorted({one.module_px for one in others}):
-            good += _of_one_kind([one for one in others if size <= one.module_px < 1.3 * size], 1.3)
+            good += _of_one_kind([one for one in others if size <= one.module_px < _SIZE_WINDOW * size], _SIZE_WINDOW)
+    good = list(dict.fromkeys(good))
     compared = [_compared(picture, triple) for triple in good]
-    return sorted(compared, key=lambda triple: -triple.likeness - _LARGE_LEAD * np.log2(triple.corner.module_px))
+    return sorted(compared, key=_doubt)
+
+
+def _doubt(triple: Triple) -> float:
+    lead = _LARGE_LEAD * np.log2(triple.corner.module_px) + _CONTRAST_LEAD * np.log2(triple.contrast + 1)
+    return float(-triple.likeness - lead)
 
 
 def _compared(picture: Grey8, triple: Triple) -> Triple:
@@ -93,10 +105,23 @@ def _compared(picture: Grey8, triple: Triple) -> Triple:
     places = px.reshape(-1, 1, 2).astype(np.float32)
     values = cv2.remap(picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR).reshape(3, len(_SIZES), -1)
     centred = values - values.mean(-1, keepdims=True, dtype=np.float32)
-    likeness = centred @ _patterns() / np.maximum(np.linalg.norm(centred, axis=-1), 1e-6)[..., None]
-    by_size = (-likeness if triple.light_on_dark else likeness).mean(0).max(-1)
-    best = int(by_size.argmax())
-    return replace(triple, modules=float(triple.modules / _SIZES[best]), likeness=float(by_size[best]))
+    lengths = np.linalg.norm(centred, axis=-1)
+    likeness = centred @ _patterns() / np.maximum(lengths, 1e-6)[..., None]
+    contrast = float(lengths[:, len(_SIZES) // 2].min() / np.sqrt(len(offsets)))
+    by_size = (-likeness if triple.light_on_dark else likeness).max(-1)
+    best = int(by_size.mean(0).argmax())
+    factors = tuple(_peak(values) for values in by_size)
+    modules = float(triple.modules / np.exp(np.log(factors).mean()))
+    return replace(triple, modules=modules, likeness=float(by_size.mean(0)[best]), factors=factors, contrast=contrast)
+
+
+def _peak(by_size: NDArray[np.float32]) -> float:
+    """Size at which likeness is greatest, by a parabola through the best and its neighbours."""
+    best = int(np.clip(by_size.argmax(), 1, len(by_size) - 2))
+    before, here, after = (float(value) for value in by_size[best - 1 : best + 2])
+    curvature = before - 2 * here + after
+    offset = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+    return float(_SIZES[best] * (_SIZES[1] / _SIZES[0]) ** np.clip(offset, -1, 1))
 
 
 @cache
