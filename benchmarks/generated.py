@@ -2,6 +2,7 @@
 
     python -m benchmarks.generated photographs [EACH] [SEED]
     python -m benchmarks.generated without [EACH] [SEED]
+    python -m benchmarks.generated proof [EACH] [SEED]
 
 Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it measured.
 """
@@ -21,11 +22,16 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
+from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
 from qrestore.reading.cascade import read
+from qrestore.reading.crop import cropped, module_darkness
 from qrestore.reading.pictures import read_hard
+from qrestore.reading.proof import prove
+from qrestore.reading.rectify import Placed
 from qrestore.symbol.decode import same_text
+from qrestore.symbol.geometry import side_modules
 
 HERE = Path(__file__).parent
 EACH, SEED = 20, 2
@@ -55,6 +61,43 @@ def without(each: int, seed: int) -> dict[str, Any]:
                 print(f"{kind}, item {item}: {false} by {found.step}, agreement {found.agreement}", file=sys.stderr)
         rows[kind] = {"pictures": each, **counted}
     return {"each": each, "seed": seed, "kinds": rows}
+
+
+def proof(each: int, seed: int) -> dict[str, Any]:
+    """Agreement of the right text, and of another of the same version and level, where the symbol's place is known."""
+    right, other = [], []
+    for number, condition in enumerate(_FLAT):
+        for item in range(each):
+            drawn = photograph(condition, np.random.default_rng([seed, 2000 + number, item]))
+            square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * side_modules(drawn.symbol_version)
+            homography = cv2.getPerspectiveTransform(square, drawn.corners.astype(np.float32))
+            placed = Placed(drawn.symbol_version, np.asarray(homography, np.float64), 1.0)
+            darkness = module_darkness(cropped(drawn.picture, placed, 5), placed.side)
+            found = prove(drawn.texts[0], drawn.symbol_version, darkness)
+            assert found is not None
+            right.append(found.agreement)
+            text = random_text(np.random.default_rng([seed, item]), drawn.symbol_version, found.level)
+            if against := prove(text, drawn.symbol_version, darkness):
+                other.append(against.agreement)
+    return {
+        "each": each,
+        "seed": seed,
+        "right": {str(share): round(float(np.quantile(right, share)), 3) for share in (0, 0.01, 0.05, 0.5)},
+        "other": {str(share): round(float(np.quantile(other, share)), 3) for share in (0.5, 0.95, 0.99, 1)},
+        "pictures": len(right),
+    }
+
+
+_FLAT = ("out of focus", "moved", "shaken", "noisy", "faint", "damaged", "perspective, out of focus")
+
+
+def proof_table(result: dict[str, Any]) -> str:
+    """Quantiles of agreement."""
+    lines = [f"| agreement, {result['pictures']} photographs | quantiles |", "|---|---|"]
+    for name in ("right", "other"):
+        cells = ", ".join(f"{100 * float(share):g} %: {value}" for share, value in result[name].items())
+        lines.append(f"| {name} text | {cells} |")
+    return "\n".join(lines)
 
 
 def _judged(drawn: list[Photograph]) -> dict[str, Any]:
@@ -117,6 +160,7 @@ def _machine() -> str:
 PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
     "photographs": (photographs, table),
     "without": (without, false_table),
+    "proof": (proof, proof_table),
 }
 
 

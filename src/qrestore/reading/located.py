@@ -49,7 +49,7 @@ _FLATTENED, _DEBLURRED = 3, 2
 
 @dataclass(frozen=True)
 class Located:
-    """A code, the step that read it, and how much of its modules its text explains; None: it needed no proof."""
+    """A code, the step that read it, and how much of its modules its text explains; None: not shown, nor needed."""
 
     code: Code
     step: str
@@ -137,7 +137,9 @@ def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
                 return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
     if codes := read(to_uint8(on_paper(crop, placed.side))).codes:
         proof = prove(codes[0].text, placed.symbol_version, darkness)
-        return Located(_at(codes[0], placed), step, proof.agreement if proof else None)
+        # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
+        proven = proof is not None and proof.agreement >= LEAST_AGREEMENT
+        return Located(_at(codes[0], placed), step, proof.agreement if proof and proven else None)
     return None
 
 
