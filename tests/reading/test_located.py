@@ -8,6 +8,7 @@ from qrestore.reading.cascade import read
 from qrestore.reading.located import read_located
 from qrestore.reading.pictures import read_hard
 from qrestore.reading.proof import LEAST_AGREEMENT
+from qrestore.reading.whole import read_whole
 from tests.reading.scenes import scene, square_at
 
 CORNERS = square_at(300, 250, 240, 25) + np.array([(0, 0), (-8, 3), (0, 6), (4, -5)])
@@ -54,6 +55,13 @@ def test_effort_0_restores_nothing(hard):
 )
 def test_a_picture_without_a_symbol_says_nothing(picture):
     assert read_located(picture, 0.3) is None
+
+
+@pytest.mark.parametrize("shape", [(21, 21), (21, 3000), (3000, 21)])
+def test_slim_and_tiny_pictures_are_no_trouble(shape):
+    picture = np.random.default_rng(4).integers(0, 256, shape, dtype=np.uint8)
+    assert read_located(picture, 0.3) is None
+    assert read_whole(picture, 0.1) is None
 
 
 def test_a_symbol_half_outside_says_nothing():

@@ -43,6 +43,8 @@ _LATTICES = 2
 """Versions of a triple that are looked at."""
 _LEAST_AGREEMENT = 0.2
 """Of fixed patterns, for a lattice to be looked at."""
+_BEYOND = 0.1
+"""How far a symbol may reach out of the picture, of the picture's sides."""
 _FLATTENED, _DEBLURRED = 3, 2
 """Lattices that are."""
 
@@ -103,8 +105,20 @@ def _lattices(picture: Grey8) -> Iterator[Placed]:
             except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
                 continue
             for placed in good[:_LATTICES]:
-                if placed.agreement > _LEAST_AGREEMENT:
+                if placed.agreement > _LEAST_AGREEMENT and _stands_in(placed, small):
                     yield replace(placed, homography=enlarge @ placed.homography)
+
+
+def _stands_in(placed: Placed, picture: Grey8) -> bool:
+    """Whether a lattice is a convex quadrangle in a picture, or a little beyond."""
+    corners = placed.corners()
+    if not np.isfinite(corners).all():
+        return False
+    size = np.array(picture.shape[::-1])
+    sides = np.roll(corners, -1, 0) - corners
+    following = np.roll(sides, -1, 0)
+    is_convex = bool((sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 1).all())
+    return is_convex and bool((corners > -_BEYOND * size).all() and (corners < (1 + _BEYOND) * size).all())
 
 
 def _reduced(picture: Grey8) -> tuple[Grey8, float]:
@@ -115,11 +129,7 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
 
 
 def _upright(picture: Grey8, placed: Placed) -> Located | None:
-    try:
-        crop = cropped(picture, placed, _MODULE_PX)
-    except ValueError:
-        return None
-    return _read_crop(crop, placed, "rectified")
+    return _read_crop(cropped(picture, placed, _MODULE_PX), placed, "rectified")
 
 
 def _flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:  # noqa: ARG001
