@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="print what pictures say", description="Print what each picture says.")
     read.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder of pictures, or - for standard input")
     read.add_argument("--json", action="store_true", help="one JSON object a picture and line")
-    effort_help = "0: readers alone; each step allows 0.3 s more of CPU time a picture for deblurring (default: 1)"
+    effort_help = "0: readers alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
     read.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     read.set_defaults(run=_read)
 

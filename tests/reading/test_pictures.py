@@ -84,5 +84,6 @@ def test_json_holds_all_and_is_json():
         "codes": [{"text": "hello", "reader": "zxing-cpp", "corners": [list(at) for at in found.codes[0].corners]}],
         "step": "as it is",
         "reason": None,
+        "agreement": None,
     }
     assert json.loads(json.dumps(read_picture("b.png", b"").to_json()))["status"] == "unread"

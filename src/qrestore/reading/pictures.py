@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from qrestore.arrays import Grey8
 from qrestore.pictures import SUFFIXES, PictureError, open_grey
-from qrestore.reading.cascade import Reading, read
+from qrestore.reading.cascade import read
 from qrestore.symbol.decode import Code
 from qrestore.terminal import UsageError
 
@@ -23,7 +23,7 @@ class PictureReading:
     """What one picture says.
 
     `text` is that of the first code, `step` the step of the cascade that read it, `reason` why
-    nothing was read.
+    nothing was read, `agreement` how much of the picture's modules the text explains where that was checked.
     """
 
     path: str
@@ -32,6 +32,7 @@ class PictureReading:
     codes: list[Code]
     step: str | None = None
     reason: str | None = None
+    agreement: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain object for `--json`; bytes that are no UTF-8 text stand in the text only."""
@@ -67,32 +68,36 @@ DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
 
 
-def read_hard(picture: Grey8, effort: int = DEFAULT_EFFORT) -> Reading:
-    """Read a picture, and where no reader can, deblur it.
+class HardReading(NamedTuple):
+    """Codes that were read, the step that read them, and their agreement with the picture where it was checked."""
+
+    codes: list[Code]
+    step: str | None
+    agreement: float | None = None
+
+
+def read_hard(picture: Grey8, effort: int = DEFAULT_EFFORT) -> HardReading:
+    """Read a picture, and where no reader can, find the symbol in it and deblur it.
 
     Parameters
     ----------
     picture : (height, width) uint8.
-    effort : 0 to 9: each step lets the chain `deblur` begin routes for 0.3 s more of CPU time; 0 leaves it out.
-
-    Returns
-    -------
-    A deblurred code has no corners.
+    effort : 0 to 9: each step lets symbols be looked for and restored for 0.3 s more of CPU time each; 0 leaves that
+        out.
     """
     if not 0 <= effort <= MAX_EFFORT:
         raise UsageError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
     found = read(picture)
     if found.codes or not effort:
-        return found
-    from qrestore.reading.deblur import BUDGET_S, deblur, squared
+        return HardReading(*found)
+    from qrestore.reading.deblur import BUDGET_S
+    from qrestore.reading.located import read_located
+    from qrestore.reading.whole import read_whole
 
-    try:
-        restored = deblur(squared(picture), budget_s=effort * BUDGET_S)
-    except ValueError:  # even, or without any ink: nothing that could be blurred
-        return found
-    if restored.text is None:
-        return found
-    return Reading([Code(restored.text, None, "deblur", ())], f"deblurred, {restored.route}")
+    for way in (read_located, read_whole):
+        if hard := way(picture, effort * BUDGET_S):
+            return HardReading([hard.code], hard.step, hard.agreement)
+    return HardReading([], None)
 
 
 def read_picture(path: str, source: Path | bytes, effort: int = DEFAULT_EFFORT) -> PictureReading:
@@ -104,4 +109,4 @@ def read_picture(path: str, source: Path | bytes, effort: int = DEFAULT_EFFORT) 
     found = read_hard(picture, effort)
     if not found.codes:
         return PictureReading(path, "unread", None, [], reason="no reader finds a code")
-    return PictureReading(path, "read", found.codes[0].text, found.codes, found.step)
+    return PictureReading(path, "read", found.codes[0].text, found.codes, found.step, agreement=found.agreement)

@@ -1,0 +1,182 @@
+"""Reading on generated photographs, by condition, and false reads on pictures without a code.
+
+    python -m benchmarks.generated photographs [EACH] [SEED]
+    python -m benchmarks.generated without [EACH] [SEED]
+    python -m benchmarks.generated proof [EACH] [SEED]
+
+Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it measured.
+"""
+
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median, quantiles
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
+from qrestore.datasets.synthesis import random_text
+from qrestore.files import read_json, write_json
+from qrestore.intervals import wilson
+from qrestore.reading.cascade import read
+from qrestore.reading.crop import cropped, module_darkness
+from qrestore.reading.pictures import read_hard
+from qrestore.reading.proof import prove
+from qrestore.reading.rectify import Placed
+from qrestore.symbol.decode import same_text
+from qrestore.symbol.geometry import side_modules
+
+HERE = Path(__file__).parent
+EACH, SEED = 20, 2
+
+
+def photographs(each: int, seed: int) -> dict[str, Any]:
+    """Right and wrong texts by condition: readers and cheap variants alone, and all."""
+    rows = {}
+    for number, condition in enumerate(tqdm(CONDITIONS, leave=False, disable=None)):
+        drawn = [photograph(condition, np.random.default_rng([seed, number, item])) for item in range(each)]
+        rows[condition] = _judged(drawn)
+    return {"each": each, "seed": seed, "machine": _machine(), "conditions": rows}
+
+
+def without(each: int, seed: int) -> dict[str, Any]:
+    """False reads by kind; for a destroyed symbol its own text is none."""
+    rows = {}
+    for number, (kind, draw) in enumerate(WITHOUT.items()):
+        counted: Counter[str] = Counter()
+        for item in tqdm(range(each), desc=kind, leave=False, disable=None):
+            drawn = draw(np.random.default_rng([seed, 1000 + number, item]))
+            found = read_hard(drawn.picture)
+            texts = [code.text for code in found.codes]
+            false = [text for text in texts if not any(same_text(text, own) for own in drawn.texts)]
+            counted["false" if false else "own text" if texts else "nothing"] += 1
+            if false:
+                print(f"{kind}, item {item}: {false} by {found.step}, agreement {found.agreement}", file=sys.stderr)
+        rows[kind] = {"pictures": each, **counted}
+    return {"each": each, "seed": seed, "kinds": rows}
+
+
+def proof(each: int, seed: int) -> dict[str, Any]:
+    """Agreement of the right text, and of another of the same version and level, where the symbol's place is known."""
+    right, other = [], []
+    for number, condition in enumerate(_FLAT):
+        for item in range(each):
+            drawn = photograph(condition, np.random.default_rng([seed, 2000 + number, item]))
+            square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * side_modules(drawn.symbol_version)
+            homography = cv2.getPerspectiveTransform(square, drawn.corners.astype(np.float32))
+            placed = Placed(drawn.symbol_version, np.asarray(homography, np.float64), 1.0)
+            darkness = module_darkness(cropped(drawn.picture, placed, 5), placed.side)
+            found = prove(drawn.texts[0], drawn.symbol_version, darkness)
+            assert found is not None
+            right.append(found.agreement)
+            text = random_text(np.random.default_rng([seed, item]), drawn.symbol_version, found.level)
+            if against := prove(text, drawn.symbol_version, darkness):
+                other.append(against.agreement)
+    return {
+        "each": each,
+        "seed": seed,
+        "right": {str(share): round(float(np.quantile(right, share)), 3) for share in (0, 0.01, 0.05, 0.5)},
+        "other": {str(share): round(float(np.quantile(other, share)), 3) for share in (0.5, 0.95, 0.99, 1)},
+        "pictures": len(right),
+    }
+
+
+_FLAT = ("out of focus", "moved", "shaken", "noisy", "faint", "damaged", "perspective, out of focus")
+
+
+def proof_table(result: dict[str, Any]) -> str:
+    """Quantiles of agreement."""
+    lines = [f"| agreement, {result['pictures']} photographs | quantiles |", "|---|---|"]
+    for name in ("right", "other"):
+        cells = ", ".join(f"{100 * float(share):g} %: {value}" for share, value in result[name].items())
+        lines.append(f"| {name} text | {cells} |")
+    return "\n".join(lines)
+
+
+def _judged(drawn: list[Photograph]) -> dict[str, Any]:
+    before, after, wrong = 0, 0, 0
+    seconds: list[float] = []
+    steps: Counter[str] = Counter()
+    for one in drawn:
+        before += any(same_text(code.text, one.texts[0]) for code in read(one.picture).codes)
+        start = time.process_time()
+        found = read_hard(one.picture)
+        seconds.append(time.process_time() - start)
+        right = any(same_text(code.text, one.texts[0]) for code in found.codes)
+        after += right
+        wrong += bool(found.codes) and not right
+        steps[str(found.step).split(":")[0]] += 1
+    late = quantiles(seconds, n=20)[-1]
+    ms = [round(1000 * value) for value in (median(seconds), mean(seconds), late)]
+    return {
+        "pictures": len(drawn),
+        "before": before,
+        "after": after,
+        "wrong": wrong,
+        "cpu_ms": ms,
+        "steps": dict(steps),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Markdown table of the photographs."""
+    lines = [
+        "| generated photographs | readers and variants | all of `read` | wrong texts | CPU ms: median, mean, p95 |",
+        "|---|---|---|---|---|",
+    ]
+    rows = result["conditions"]
+    for name, row in rows.items():
+        of = f"of {row['pictures']}"
+        ms = ", ".join(str(value) for value in row["cpu_ms"])
+        lines.append(f"| {name} | {row['before']} {of} | {row['after']} {of} | {row['wrong']} | {ms} |")
+    total = {key: sum(row[key] for row in rows.values()) for key in ("pictures", "before", "after", "wrong")}
+    shares = []
+    for key in ("before", "after"):
+        low, high = wilson(total[key], total["pictures"])
+        shares.append(f"{100 * total[key] / total['pictures']:.1f} % ({100 * low:.1f}-{100 * high:.1f})")
+    lines.append(f"| **all {total['pictures']}** | {shares[0]} | {shares[1]} | {total['wrong']} | - |")
+    return "\n".join(lines)
+
+
+def false_table(result: dict[str, Any]) -> str:
+    """Markdown table of the pictures without a code."""
+    lines = ["| generated, without a code | pictures | false reads | its own text |", "|---|---|---|---|"]
+    for name, row in result["kinds"].items():
+        lines.append(f"| {name} | {row['pictures']} | {row.get('false', 0)} | {row.get('own text', 0)} |")
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, one thread"
+
+
+PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
+    "photographs": (photographs, table),
+    "without": (without, false_table),
+    "proof": (proof, proof_table),
+}
+
+
+def main(part: str, each: int = EACH, seed: int = SEED) -> int:
+    """Measure one part, write it, print its table."""
+    cv2.setNumThreads(1)
+    measure, tabled = PARTS[part]
+    result = measure(each, seed)
+    path = HERE / "generated.json"
+    write_json(path, {**(read_json(path) if path.exists() else {}), part: result})
+    print(tabled(result))
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
+        print(f"usage: python -m benchmarks.generated {'|'.join(PARTS)} [EACH] [SEED]", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(sys.argv[1], *(int(value) for value in sys.argv[2:4])))

@@ -1,0 +1,106 @@
+"""Curved and crumpled symbols made flat: every edge stands between two modules, so edges say where the lattice is.
+
+| symbol | meaning | unit |
+|---|---|---|
+| p | place in a crop, along one axis | modules |
+| d(p) | how far the lattice has moved there; edges stand at whole numbers + d | modules |
+| z(p) | G * (e exp(2 pi i p)), e the strength of edges across the axis, G a Gaussian | - |
+
+The phase of z is 2 pi d, known but for whole modules. It is unwrapped from the finder patterns, which the homography
+has in place, outwards, the surest places first; the crop is drawn again without d, a few times.
+"""
+
+import heapq
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from qrestore.reading.crop import MARGIN, Real
+from qrestore.reading.rectify import evened
+
+_WINDOWS = (1.6, 1.3, 1.3)
+"""Standard deviations of G in modules, pass by pass."""
+_LOCAL_MODULES = 9
+_LARGEST_STEP = 0.35
+_SMOOTHING = 0.8
+_MOST_EDGE = 4.0
+"""Of the mean."""
+
+
+def flattened(crop: Real, side: int, margin: int = MARGIN) -> Real:
+    """Draw a crop again with its lattice straight.
+
+    Parameters
+    ----------
+    crop : (side_px, side_px), a whole number of pixels a module, `margin` modules round the symbol.
+    """
+    modules = side + 2 * margin
+    middles = np.arange(modules, dtype=np.float32)
+    moved = np.zeros((2, modules, modules), np.float32)
+    flat = crop
+    for window in _WINDOWS:
+        step = np.pad(_displacement(flat, side, margin, window), ((0, 0), (margin, margin), (margin, margin)), "edge")
+        step = np.stack([np.asarray(cv2.GaussianBlur(axis, (0, 0), _SMOOTHING), np.float32) for axis in step])
+        # What is drawn at p was at p + step(p) in the picture before, and that at its own place in the crop.
+        x, y = step[0] + middles[None, :], step[1] + middles[:, None]
+        before = [cv2.remap(axis, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for axis in moved]
+        moved = np.asarray(step + np.stack(before), np.float32)
+        flat = _redrawn(crop, moved)
+    return flat
+
+
+def _redrawn(crop: Real, moved: NDArray[np.float32]) -> Real:
+    """Draw a crop from where its modules have moved to."""
+    side_px = crop.shape[0]
+    module_px = side_px / moved.shape[1]
+    px = np.arange(side_px, dtype=np.float32)
+    x, y = (cv2.resize(axis * module_px, (side_px, side_px), interpolation=cv2.INTER_LINEAR) for axis in moved)
+    columns, rows = np.asarray(x + px[None, :], np.float32), np.asarray(y + px[:, None], np.float32)
+    flat = cv2.remap(crop, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(np.clip(flat, 0, 1), np.float32)
+
+
+def _displacement(crop: Real, side: int, margin: int, window: float) -> NDArray[np.float32]:
+    """(2, side, side) displacement of the lattice along x and y at every module."""
+    modules = side + 2 * margin
+    module_px = crop.shape[0] // modules
+    dark = evened(1 - crop, _LOCAL_MODULES * module_px)
+    turn = np.exp(2j * np.pi * (np.arange(crop.shape[0]) + 0.5) / module_px)
+    waves = []
+    for axis, wave in ((0, turn[None, :]), (1, turn[:, None])):
+        slope = np.abs(np.asarray(cv2.Sobel(dark, cv2.CV_32F, 1 - axis, axis, ksize=3), np.float32))
+        # Where the paper ends, and at specks, edges are strong but tell no more.
+        edges = np.minimum(slope, _MOST_EDGE * float(slope.mean()))
+        parts = []
+        for part in (wave.real, wave.imag):
+            mean = cv2.resize(np.asarray(edges * part, np.float32), (modules, modules), interpolation=cv2.INTER_AREA)
+            inner = np.ascontiguousarray(mean[margin:-margin, margin:-margin])
+            parts.append(cv2.GaussianBlur(inner, (0, 0), window, borderType=cv2.BORDER_REFLECT))
+        waves.append(parts[0] + 1j * parts[1])
+    return _unwrapped(np.asarray(np.angle(waves) / (2 * np.pi), np.float64), np.minimum(*np.abs(waves)))
+
+
+def _unwrapped(wrapped: NDArray[np.float64], sureness: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(2, side, side) displacements without their jumps, from the three finder patterns outwards, the surest first."""
+    side = wrapped.shape[1]
+    found = wrapped.copy()
+    done = np.zeros((side, side), np.bool_)
+    front: list[tuple[float, int, int, tuple[float, float]]] = []
+    for row, column in ((3, 3), (3, side - 4), (side - 4, 3)):
+        heapq.heappush(front, (-np.inf, row, column, (0.0, 0.0)))
+    while front:
+        _, row, column, before = heapq.heappop(front)
+        if done[row, column]:
+            continue
+        done[row, column] = True
+        for axis in (0, 1):
+            value = wrapped[axis, row, column]
+            value += round(before[axis] - value)
+            # A leap is no curve: glare, stickers and noise have no phase of their own.
+            found[axis, row, column] = np.clip(value, before[axis] - _LARGEST_STEP, before[axis] + _LARGEST_STEP)
+        here = (float(found[0, row, column]), float(found[1, row, column]))
+        for near, beside in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            if 0 <= near < side and 0 <= beside < side and not done[near, beside]:
+                heapq.heappush(front, (-float(sureness[near, beside]), near, beside, here))
+    return found.astype(np.float32)

@@ -1,0 +1,184 @@
+"""Codes that are a part of a photograph: found by their finder patterns, made upright, read, deblurred.
+
+| step | what |
+|---|---|
+| finders, triples | places like finder patterns, three by three |
+| rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
+| rectified | its modules drawn clean; readers on the upright crop and its cheap variants |
+| flattened | the same where the symbol is curved or crumpled |
+| deblurred | the chain `deblur` on the crop, laid on paper |
+
+A text that was restored, or read off modules, counts when it explains the modules that the crop shows (`proof`).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from qrestore.arrays import Grey8, to_uint8
+from qrestore.reading.cascade import read
+from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.finders import alike, distinct, nested
+from qrestore.reading.flatten import flattened
+from qrestore.reading.proof import LEAST_AGREEMENT, prove
+from qrestore.reading.rectify import Placed, placements
+from qrestore.reading.template import is_plausible
+from qrestore.reading.triples import triples
+from qrestore.reading.verified import verified
+from qrestore.symbol.decode import Code, Corners, read_any
+from qrestore.symbol.render import render
+
+_MOST_PIXELS = 1_200_000
+"""Finder patterns are looked for in no larger picture."""
+_MODULE_PX = 5
+_CROP_PX, _LEAST_MODULE_PX = 300, 4.5
+"""Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
+_MOST_FINDERS = 400
+"""A screen of dots has thousands."""
+_TRIPLES = 4
+_LATTICES = 2
+"""Versions of a triple that are looked at."""
+_LEAST_AGREEMENT = 0.2
+"""Of fixed patterns, for a lattice to be looked at."""
+_BEYOND = 0.1
+"""How far a symbol may reach out of the picture, of the picture's sides."""
+_FLATTENED, _DEBLURRED = 3, 2
+"""Lattices that are."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """A code, the step that read it, and how much of its modules its text explains; None: not shown, nor needed."""
+
+    code: Code
+    step: str
+    agreement: float | None
+
+
+def read_located(picture: Grey8, budget_s: float) -> Located | None:
+    """Find and read one code in a photograph.
+
+    Parameters
+    ----------
+    picture : (height, width) uint8.
+    budget_s : CPU seconds after which no further lattice is looked for; as many again to flatten, and to deblur.
+    """
+    begin = time.process_time()
+    tried: list[Placed] = []
+    for placed in _lattices(picture):
+        if found := _upright(picture, placed):
+            return found
+        tried.append(placed)
+        if time.process_time() - begin > budget_s:
+            break
+    best = sorted(tried, key=lambda one: -one.agreement)
+    flatten = [(placed, _flat) for placed in best[:_FLATTENED]]
+    restore = [(placed, _deblurred) for placed in best[:_DEBLURRED]] + [
+        (placed, _deblurred_flat) for placed in best[:1]
+    ]
+    for attempts in (flatten, restore):
+        begin = time.process_time()
+        for placed, attempt in attempts:
+            left = budget_s - (time.process_time() - begin)
+            if left > 0 and (found := attempt(picture, placed, left)):
+                return found
+    return None
+
+
+def corners_of(placed: Placed) -> Corners:
+    """Corners of a lattice as codes have them."""
+    return tuple((float(x), float(y)) for x, y in placed.corners())
+
+
+def _lattices(picture: Grey8) -> Iterator[Placed]:
+    """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
+    small, scale = _reduced(picture)
+    enlarge = np.diag([1 / scale, 1 / scale, 1])
+    for find in (nested, alike):
+        found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
+        for triple in triples(small, distinct(found))[:_TRIPLES]:
+            try:
+                good = placements(small, triple)
+            except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
+                continue
+            for placed in good[:_LATTICES]:
+                if placed.agreement > _LEAST_AGREEMENT and _stands_in(placed, small):
+                    yield replace(placed, homography=enlarge @ placed.homography)
+
+
+def _stands_in(placed: Placed, picture: Grey8) -> bool:
+    """Whether a lattice is a convex quadrangle in a picture, or a little beyond."""
+    corners = placed.corners()
+    if not np.isfinite(corners).all():
+        return False
+    size = np.array(picture.shape[::-1])
+    sides = np.roll(corners, -1, 0) - corners
+    following = np.roll(sides, -1, 0)
+    is_convex = bool((sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 1).all())
+    return is_convex and bool((corners > -_BEYOND * size).all() and (corners < (1 + _BEYOND) * size).all())
+
+
+def _reduced(picture: Grey8) -> tuple[Grey8, float]:
+    scale = min(1.0, (_MOST_PIXELS / picture.size) ** 0.5)
+    if scale == 1:
+        return picture, scale
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _upright(picture: Grey8, placed: Placed) -> Located | None:
+    return _read_crop(cropped(picture, placed, _MODULE_PX), placed, "rectified")
+
+
+def _flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:  # noqa: ARG001
+    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+    return _read_crop(crop, placed, "rectified, flattened")
+
+
+def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
+    """Read an upright crop by its modules, then by the readers."""
+    darkness = module_darkness(crop, placed.side)
+    for matrix in matrices(darkness):
+        if is_plausible(matrix) and (codes := read_any(to_uint8(render(matrix, _MODULE_PX)))):
+            proof = prove(codes[0].text, placed.symbol_version, darkness)
+            if proof and proof.agreement >= LEAST_AGREEMENT:
+                return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
+    if codes := read(to_uint8(on_paper(crop, placed.side))).codes:
+        proof = prove(codes[0].text, placed.symbol_version, darkness)
+        # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
+        proven = proof is not None and proof.agreement >= LEAST_AGREEMENT
+        return Located(_at(codes[0], placed), step, proof.agreement if proof and proven else None)
+    return None
+
+
+def _at(code: Code, placed: Placed) -> Code:
+    return replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+
+
+def _deblurred(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
+    module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
+    return _deblurred_crop(cropped(picture, placed, module_px), placed, "rectified", budget_s)
+
+
+def _deblurred_flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
+    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+    return _deblurred_crop(crop, placed, "rectified, flattened", budget_s)
+
+
+def _deblurred_crop(crop: Real, placed: Placed, step: str, budget_s: float) -> Located | None:
+    from qrestore.reading.deblur import deblur
+
+    try:
+        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
+    except ValueError:  # nothing in it that could be blurred
+        return None
+    to_picture = from_crop(placed, crop.shape[0])
+    guess = Placed(placed.symbol_version, np.linalg.inv(to_picture) @ placed.homography, placed.agreement)
+    found = verified(to_uint8(crop), restored, guess)
+    if restored.text is None or found is None:
+        return None
+    at = replace(found.placed, homography=to_picture @ found.placed.homography)
+    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
+    return Located(code, f"{step}, deblurred, {restored.route}", found.agreement)

@@ -1,0 +1,54 @@
+"""A restored text held against the picture that it was restored from."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from qrestore.arrays import Grey8, to_uint8
+from qrestore.reading.crop import cropped, module_darkness
+from qrestore.reading.proof import LEAST_AGREEMENT, prove
+from qrestore.reading.rectify import Placed
+from qrestore.restoration.result import Restored
+from qrestore.symbol.decode import Code, read_any
+from qrestore.symbol.geometry import side_modules
+
+_MODULE_PX = 5
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Where a restored symbol is in the picture, and how much of its modules there the text explains."""
+
+    placed: Placed
+    agreement: float
+
+
+def verified(picture: Grey8, restored: Restored, guess: Placed | None = None) -> Verified | None:
+    """Prove a restored text on the picture as it was; None where that fails.
+
+    Parameters
+    ----------
+    picture : (height, width) uint8, as large as the restored image.
+    guess : where the symbol is, if that is known; a reader of the restored image knows it better.
+    """
+    if restored.text is None:
+        return None
+    codes = [code for code in read_any(to_uint8(restored.image)) if code.text == restored.text and code.symbol_version]
+    for placed in [*(_placed(code) for code in codes), *([] if guess is None else [guess])]:
+        try:
+            darkness = module_darkness(cropped(picture, placed, _MODULE_PX), placed.side)
+        except ValueError:
+            continue
+        proof = prove(restored.text, placed.symbol_version, darkness)
+        if proof and proof.agreement >= LEAST_AGREEMENT:
+            return Verified(placed, proof.agreement)
+    return None
+
+
+def _placed(code: Code) -> Placed:
+    assert code.symbol_version
+    n = side_modules(code.symbol_version)
+    square = np.array([(0, 0), (n, 0), (n, n), (0, n)], np.float32)
+    homography = np.asarray(cv2.getPerspectiveTransform(square, np.array(code.corners, np.float32)), np.float64)
+    return Placed(code.symbol_version, homography, 0.0)

@@ -1,0 +1,33 @@
+"""Symbols as a small part of a picture, seen through a known homography."""
+
+import cv2
+import numpy as np
+
+from qrestore.symbol.geometry import module_matrix, side_modules
+
+
+def scene(
+    text: str, version: int, corners: np.ndarray, shape: tuple[int, int] = (500, 600), level: str = "M"
+) -> np.ndarray:
+    """Grey picture, a symbol and its quiet zone on grey, its outer corners at `corners` (px off the edge)."""
+    matrix = np.pad(module_matrix(text, version, level), 4)
+    fine = 8
+    drawn = np.where(np.kron(matrix, np.ones((fine, fine), bool)), 30, 220).astype(np.uint8)
+    side = side_modules(version)
+    square = np.array([(4, 4), (side + 4, 4), (side + 4, side + 4), (4, side + 4)], np.float32) * fine - 0.5
+    homography = cv2.getPerspectiveTransform(square, (2 * corners - 0.5).astype(np.float32))
+    large = cv2.warpPerspective(
+        drawn, homography, (2 * shape[1], 2 * shape[0]), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_CONSTANT,
+        borderValue=150,
+    )  # fmt: skip
+    return np.asarray(cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def square_at(x: float, y: float, side_px: float, angle_deg: float = 0.0) -> np.ndarray:
+    """Corners of a square about (x, y), clockwise from its own top left."""
+    angle = np.deg2rad(angle_deg)
+    turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+    return np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * side_px / 2 @ turn + (x, y)
+
+
+IN_PERSPECTIVE = np.array([(150.0, 120), (390, 90), (430, 370), (110, 330)])

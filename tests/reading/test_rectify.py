@@ -1,0 +1,64 @@
+import cv2
+import numpy as np
+import pytest
+
+from qrestore.reading.finders import alike, distinct, nested
+from qrestore.reading.rectify import placements
+from qrestore.reading.triples import triples
+from tests.reading.scenes import IN_PERSPECTIVE, scene, square_at
+
+WAYS = [nested, alike]
+
+
+def best(picture, find=nested):
+    return placements(picture, triples(picture, distinct(find(picture)))[0])[0]
+
+
+@pytest.mark.parametrize("find", WAYS)
+@pytest.mark.parametrize("angle_deg", [0, 17, 45, 100, 200, 333])
+def test_a_turned_symbol_is_found_where_it_is(find, angle_deg):
+    corners = square_at(300, 250, 200, angle_deg)
+    found = best(scene("turned", 3, corners), find)
+    assert found.symbol_version == 3
+    assert np.abs(found.corners() - corners).max() < 0.3 * 200 / 29
+
+
+@pytest.mark.parametrize(("version", "most_modules"), [(1, 0.3), (2, 0.2), (5, 0.2), (9, 0.2)])
+def test_a_known_perspective_is_recovered(version, most_modules):
+    found = best(scene("perspective", version, IN_PERSPECTIVE))
+    assert found.symbol_version == version
+    assert np.abs(found.corners() - IN_PERSPECTIVE).max() < most_modules * 260 / (17 + 4 * version)
+
+
+@pytest.mark.parametrize("find", WAYS)
+def test_twice_the_picture_is_twice_the_corners(find):
+    picture = scene("scale", 2, square_at(280, 240, 130, 30))
+    large = np.asarray(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
+    np.testing.assert_allclose(best(large, find).corners(), 2 * best(picture, find).corners(), atol=1.5)
+
+
+def test_a_negative_is_found_where_the_picture_is():
+    picture = scene("negative", 2, square_at(280, 240, 130, 30))
+    found = best(255 - picture)
+    assert found.light_on_dark
+    np.testing.assert_allclose(found.corners(), best(picture).corners(), atol=0.5)
+
+
+def test_blur_moves_no_corner():
+    corners = square_at(300, 250, 220, 12)
+    blurred = np.asarray(cv2.GaussianBlur(scene("blur", 3, corners), (0, 0), 220 / 29 * 0.6), np.uint8)
+    found = best(blurred, alike)
+    assert found.symbol_version == 3
+    assert np.abs(found.corners() - corners).max() < 220 / 29
+
+
+@pytest.mark.parametrize("find", WAYS)
+def test_an_even_picture_has_no_finder_patterns(find):
+    assert list(find(np.full((300, 300), 128, np.uint8))) == []
+
+
+def test_fewer_than_three_finders_are_no_triple():
+    picture = scene("cut", 2, square_at(280, 240, 130, 30))
+    found = distinct(nested(picture))
+    assert triples(picture, found[:2]) == []
+    assert len(triples(picture, found)) >= 1
