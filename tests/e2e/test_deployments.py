@@ -36,7 +36,7 @@ class Served:
     notices: list[dict[str, str]]
 
     def prefect(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=300)
+        return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=900)
 
     def runs(self, **of: Any) -> list[dict[str, Any]]:
         """Flow runs that have started, the newest first."""
