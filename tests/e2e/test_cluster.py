@@ -114,7 +114,7 @@ def root() -> Iterator[Path]:
     """A clone at toy size, with moved symbols enough that a worker can be killed amid them."""
     with toy_clone(ROOT) as clone:
         params = clone / "params.yaml"
-        params.write_text(params.read_text().replace("motion_test_unseen: 12", "motion_test_unseen: 60"))
+        params.write_text(params.read_text().replace("motion_test_unseen: 12", "motion_test_unseen: 120"))
         yield clone
 
 
@@ -139,7 +139,10 @@ def test_the_bytes_are_those_of_local_work_though_a_worker_is_killed(root, local
         victim, _ = here.add_worker("--no-nanny"), here.add_worker("--no-nanny")
         command = [sys.executable, "-m", *STAGES[stage]]
         with subprocess.Popen(
-            command, cwd=root, env=in_clone(root) | {VARIABLE: here.address}, stderr=subprocess.PIPE
+            command,
+            cwd=root,
+            env=in_clone(root) | {VARIABLE: here.address, "TQDM_MININTERVAL": "0"},
+            stderr=subprocess.PIPE,
         ) as process:
             assert process.stderr is not None
             told = ""

@@ -122,16 +122,13 @@ def test_review_and_record_say_the_same(story: Story, repository: Repository) ->
     assert f"{found.challenger.figures[key]:.3g} against {found.champion.figures[key]:.3g}" in str(found.verdict)
 
 
-def test_where_the_parameters_say_so_the_flow_promotes_what_is_advised(
-    story: Story, repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retraining, "ROOT", repository.root)
+def test_where_the_parameters_say_so_the_flow_promotes_what_is_advised(story: Story, repository: Repository) -> None:
     params, store = repository.root / "params.yaml", client(repository.root)
-    retraining.verdict.fn()
+    retraining.verdict.fn(repository.root)
     assert str(alias(store, NAME, "champion").version) == "3"  # nothing by itself
     params.write_text(params.read_text().replace("auto: false", "auto: true"))
     for _ in range(2):  # the second time it is the champion already
-        retraining.verdict.fn()
+        retraining.verdict.fn(repository.root)
         assert str(alias(store, NAME, "champion").version) == "1"
     assert decisions(store, "1")[-1]["by"] == "the flow"
     assert recorded(store.get_model_version(NAME, "1"))["against"] == "3"  # what it was promoted by
