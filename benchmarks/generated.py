@@ -60,6 +60,7 @@ def without(each: int, seed: int) -> dict[str, Any]:
             if false:
                 print(f"{kind}, item {item}: {false} by {found.step}, agreement {found.agreement}", file=sys.stderr)
         rows[kind] = {"pictures": each, **counted}
+        print(f"{kind}: {dict(counted)}", file=sys.stderr, flush=True)
     return {"each": each, "seed": seed, "kinds": rows}
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.cascade import read
+from qrestore.arrays import Grey8, Matrix, to_uint8
+from qrestore.reading.cascade import VARIANTS
 from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
@@ -28,7 +28,7 @@ from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
 from qrestore.reading.verified import verified
-from qrestore.symbol.decode import Code, Corners, read_any
+from qrestore.symbol.decode import Code, Corners, readers
 from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
@@ -43,6 +43,8 @@ _LATTICES = 2
 """Versions of a triple that are looked at."""
 _LEAST_AGREEMENT = 0.2
 """Of fixed patterns, for a lattice to be looked at."""
+_CROP_VARIANTS = ("global threshold", "local threshold", "sharpened", "smoothed")
+"""Light, size and contrast of a crop are even already."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
 _FLATTENED, _DEBLURRED = 3, 2
@@ -141,16 +143,32 @@ def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
     """Read an upright crop by its modules, then by the readers."""
     darkness = module_darkness(crop, placed.side)
     for matrix in matrices(darkness):
-        if is_plausible(matrix) and (codes := read_any(to_uint8(render(matrix, _MODULE_PX)))):
+        if is_plausible(matrix) and (codes := _read_clean(matrix)):
             proof = prove(codes[0].text, placed.symbol_version, darkness)
             if proof and proof.agreement >= LEAST_AGREEMENT:
                 return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
-    if codes := read(to_uint8(on_paper(crop, placed.side))).codes:
+    if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
         proof = prove(codes[0].text, placed.symbol_version, darkness)
         # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
         proven = proof is not None and proof.agreement >= LEAST_AGREEMENT
         return Located(_at(codes[0], placed), step, proof.agreement if proof and proven else None)
     return None
+
+
+def _read_clean(matrix: Matrix) -> list[Code]:
+    """Codes of a clean drawing, for which the quickest reader is enough."""
+    quickest = next(iter(readers().values()))
+    return quickest(to_uint8(render(matrix, _MODULE_PX)))
+
+
+def _read_upright(picture: Grey8) -> list[Code]:
+    """Codes of an upright crop or of its variants, by the quick readers (OpenCV costs more than all else)."""
+    quick = [reader for name, reader in readers().items() if name != "opencv"]
+    for variant in (picture, *(VARIANTS[name](picture).picture for name in _CROP_VARIANTS)):
+        for reader in quick:
+            if codes := reader(variant):
+                return codes
+    return []
 
 
 def _at(code: Code, placed: Placed) -> Code:
