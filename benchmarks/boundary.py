@@ -32,7 +32,7 @@ from qrestore.config import load_section
 from qrestore.datasets.boundary import BoundarySet, boundary_rows
 from qrestore.datasets.defocus import Defocus, defocus_capture
 from qrestore.datasets.row import Row
-from qrestore.evaluation.benchmark import pin_threads
+from qrestore.executor import pin_threads
 from qrestore.files import write_json
 from qrestore.restoration.calibration import boundary
 from qrestore.stages import PARAMS

@@ -33,7 +33,6 @@ from benchmarks.readme import ROOT, put
 from qrestore.arrays import from_uint8
 from qrestore.config import load_section
 from qrestore.datasets.dots import Carriers, Subset, dot_side, dots_row
-from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import write_index
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, MODULE_SIDE_PX
@@ -43,6 +42,7 @@ from qrestore.dots.lmmse import load_lmmse
 from qrestore.dots.message import Message
 from qrestore.evaluation.benchmark import Task, measure
 from qrestore.evaluation.dot_readers import DOT_READERS
+from qrestore.executor import in_order, local_processes
 from qrestore.files import write_json
 from qrestore.intervals import wilson
 from qrestore.optics import degradation
@@ -80,17 +80,17 @@ def main() -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     seed = load_section(ROOT / "params.yaml", "synthesis.seed", int)
     version = load_section(ROOT / "params.yaml", "synthesis.dots", Carriers).symbol_version
-    with drawing_processes() as executor:
+    with local_processes() as executor:
         difficulty = {}
         for name, dot_side_px in product((*PROFILES, COPY), DOT_SIDES[::-1]):
             job = partial(_errors, seed, version, name, dot_side_px)
-            drawn = draw_all(job, range(_FIRST, _FIRST + arguments.codes), executor)
+            drawn = in_order(job, range(_FIRST, _FIRST + arguments.codes), executor, batch=4)
             label = f"{name}, {dot_side_px} px"
             codes = list(tqdm(drawn, total=arguments.codes, desc=label, unit="code", leave=False))
             difficulty[label] = {reader: float(np.mean([code[reader] for code in codes])) for reader in DOT_READERS}
         labels = {}
         for dot_side_px, profile in ((2, "mid"), (1, "one")):
-            read = draw_all(partial(_label, seed, dot_side_px, profile), range(arguments.labels), executor)
+            read = in_order(partial(_label, seed, dot_side_px, profile), range(arguments.labels), executor, batch=4)
             came = sum(tqdm(read, total=arguments.labels, desc=f"labels, {profile}", unit="label", leave=False))
             labels[f"{profile}, {dot_side_px} px"] = {"labels": arguments.labels, "messages": came}
     result = {
@@ -207,8 +207,8 @@ def _drawing(seed: int, version: int, count: int) -> dict[str, Any]:
 def _draw_and_write(seed: int, version: int, count: int) -> dict[str, Any]:
     draw_one = partial(dots_row, _one_profile(version, 2, "hard"), seed, "validation", "it")
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, drawing_processes() as executor:
-        rows = draw_all(draw_one, range(count), executor)
+    with tempfile.TemporaryDirectory() as folder, local_processes() as executor:
+        rows = in_order(draw_one, range(count), executor, batch=4)
         write_index(Path(folder) / "codes.parquet", tqdm(rows, total=count, desc="draw", unit="code", leave=False))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {

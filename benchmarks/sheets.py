@@ -31,11 +31,11 @@ from tqdm import tqdm
 
 from benchmarks.readme import ROOT, put
 from qrestore.arrays import from_uint8
-from qrestore.datasets.drawing import drawing_processes
 from qrestore.dots.carrier import DotSide
 from qrestore.dots.embedding import recover
 from qrestore.dots.extraction import registered
 from qrestore.dots.lmmse import load_lmmse
+from qrestore.executor import local_processes
 from qrestore.files import write_json
 from qrestore.intervals import wilson
 from qrestore.optics.degradation import PROFILES, draw
@@ -77,7 +77,7 @@ def main() -> int:
         per_page = arguments.photographs // arguments.pages
         jobs = [("scan", page, 0) for page in range(arguments.pages)]
         jobs += [("photograph", page, number) for page, number in product(range(arguments.pages), range(per_page))]
-        with drawing_processes() as executor:
+        with local_processes() as executor:
             work = [executor.submit(_round_trip, sheet, reprint, *job) for job in jobs]
             pictures = [each.result() for each in tqdm(work, desc="round trip", unit="picture", leave=False)]
     result = {

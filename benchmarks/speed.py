@@ -33,7 +33,8 @@ from qrestore.datasets.defocus import defocus_capture, record, true_psf
 from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
 from qrestore.datasets.synthesis import encode_png
-from qrestore.evaluation.benchmark import pin_threads, recognise
+from qrestore.evaluation.benchmark import recognise
+from qrestore.executor import pin_threads
 from qrestore.files import write_json
 from qrestore.pictures import open_grey
 from qrestore.reading.deblur import deblur, prepare

@@ -25,13 +25,13 @@ from tqdm import tqdm
 from benchmarks.readme import put
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.config import load_section
-from qrestore.datasets.drawing import drawing_processes
 from qrestore.datasets.index import read_index
 from qrestore.datasets.motion import Motion, motion_pair
 from qrestore.datasets.row import Row
 from qrestore.evaluation.benchmark import recognise
 from qrestore.evaluation.metrics import qr_mae
 from qrestore.evaluation.restorers import DEBLURRER
+from qrestore.executor import workers
 from qrestore.files import read_json, write_json
 from qrestore.learning.engine import Progress, train
 from qrestore.learning.likely_blur import Prior, deblurrer_input
@@ -84,7 +84,7 @@ def follow(recipe: Recipe, settings: Motion, seed: int, rows: Sequence[Row]) -> 
     torch.manual_seed(recipe.schedule.seed)
     network, critic = build(recipe.network), build(recipe.critic)
     measure(network.eval())
-    with drawing_processes() as executor:
+    with workers() as executor:
         bar = partial(tqdm, total=recipe.pool_size, desc="pool", unit="image", leave=False)
         pool = motion_task(DEBLURRER, recipe, settings, seed, rows, executor, bar).pool(recipe.pool_size)
     with tempfile.TemporaryDirectory() as folder, tqdm(total=recipe.schedule.steps, unit="step") as steps:

@@ -19,6 +19,7 @@ from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import ROOT
+from flows.again import BACK_OFF_S, is_away, or_away
 from flows.order import Order
 from qrestore.pipeline import PipelineError, call, dvc
 
@@ -30,9 +31,6 @@ except ImportError:  # not on Windows; there Prefect's concurrency limit alone k
 INBOX = Path("data/scanned/inbox")
 OURS = ("flows/*.py", "src/qrestore/tracking/*.py", "src/qrestore/pipeline.py")
 """Code that a worker runs itself, not the clone."""
-
-BACK_OFF_S = [1.0, 5.0, 20.0]
-"""Before what a network may have cost is tried again."""
 
 _KEPT = 8
 """States of other commits and seeds, the newest."""
@@ -64,7 +62,15 @@ def alone(flow: str) -> Iterator[Path]:
         yield root
 
 
-@task(task_run_name="pull", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="pull",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=is_away,
+)
+@or_away
 def pull(root: Path, order: Order) -> Any:
     """Fetch a commit of the repository and go on from it; returns the commit.
 
@@ -74,22 +80,7 @@ def pull(root: Path, order: Order) -> Any:
     call(root, "git", "init", "--quiet")
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
     base = call(root, "git", "rev-parse", "FETCH_HEAD").strip()
-    wanted = f"refs/kept/{base}/{'as-committed' if order.data_seed is None else order.data_seed}"
-    present = root / ".git" / "kept-as"
-    if not present.exists() or present.read_text(encoding="utf-8") != wanted:
-        if present.exists():
-            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
-            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
-            present.unlink()
-        refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
-        call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
-        call(root, "git", "clean", "-ffdq")
-        if wanted not in refs and order.data_seed is not None:
-            _sow(root / "params.yaml", order.data_seed)
-        for old in refs[_KEPT:]:
-            call(root, "git", "update-ref", "-d", old)
-        present.write_text(wanted, encoding="utf-8")
-    call(root, "git", "reset", "--quiet", "--soft", base)
+    _stand_at(root, base, order.data_seed)
     theirs, ours = _code(root), _code(ROOT)
     if different := sorted(name for name in theirs | ours if theirs.get(name) != ours.get(name)):
         return Failed(
@@ -99,16 +90,26 @@ def pull(root: Path, order: Order) -> Any:
     return base
 
 
-@task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="pull data",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=is_away,
+)
+@or_away
 def pull_data(root: Path, order: Order) -> Any:
-    """Fetch what the DVC remote has; what it lacks is drawn here. Scans cannot be drawn, and must be in it."""
+    """Fetch what the DVC remote has; what is not to be had is drawn here. Scans cannot be drawn, and must be there."""
     (root / ".dvc/config.local").unlink(missing_ok=True)
     dvc(root, "config", "--local", "cache.dir", dvc(ROOT, "cache", "dir").strip())
     if remote := order.remote or os.environ.get("QRESTORE_REMOTE"):
         dvc(root, "remote", "add", "--local", "--default", "--force", "order", remote)
     told = dvc(root, "pull" if has_remote(root) else "checkout", "--force", "--allow-missing").strip()
     if missing := [str(path) for path in sorted((root / INBOX).glob("*.dvc")) if not path.with_suffix("").exists()]:
-        return Failed(message=f"{', '.join(missing)}: not in the DVC remote; `dvc push` where these scans are")
+        raise PipelineError(
+            f"{', '.join(missing)}: not to be had from the DVC remote; `dvc push` where these scans are"
+        )
     return Completed(name="Completed" if told else "Unchanged", message=told)
 
 
@@ -145,7 +146,15 @@ def track_scans(root: Path) -> Any:
     return Completed(name="Completed" if new else "Unchanged", message=f"{len(new)} sets")
 
 
-@task(task_run_name="push data", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="push data",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=is_away,
+)
+@or_away
 def push_data(root: Path) -> Any:
     """Push data to the DVC remote."""
     if not has_remote(root):
@@ -154,7 +163,15 @@ def push_data(root: Path) -> Any:
     return Completed(name="Unchanged" if "up to date" in told else "Completed", message=told)
 
 
-@task(task_run_name="commit", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=BACK_OFF_S)
+@task(
+    task_run_name="commit",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=is_away,
+)
+@or_away
 def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
     repository, head = order.repository or str(ROOT), call(root, "git", "rev-parse", "HEAD").strip()
@@ -189,6 +206,26 @@ def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
         for folder in sorted(inbox.glob("*"))
         if folder.is_dir() and not folder.name.startswith(".")
     }
+
+
+def _stand_at(root: Path, base: str, seed: int | None) -> None:
+    """Let the clone go on from a commit and seed; what another one has left in it is kept aside before."""
+    wanted = f"refs/kept/{base}/{'as-committed' if seed is None else seed}"
+    present = root / ".git" / "kept-as"
+    if not present.exists() or present.read_text(encoding="utf-8") != wanted:
+        if present.exists():
+            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
+            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
+            present.unlink()
+        refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
+        call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
+        call(root, "git", "clean", "-ffdq")
+        if wanted not in refs and seed is not None:
+            _sow(root / "params.yaml", seed)
+        for old in refs[_KEPT:]:
+            call(root, "git", "update-ref", "-d", old)
+        present.write_text(wanted, encoding="utf-8")
+    call(root, "git", "reset", "--quiet", "--soft", base)
 
 
 def _tree(root: Path) -> str:

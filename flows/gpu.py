@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 
 from flows.logs import kept
 from flows.stage import dvc_stage
+from qrestore.pipeline import stale_stages
 
 POOL = "gpu"
 DEPLOYMENT = "stage/gpu"
@@ -45,7 +46,7 @@ def on_gpu(root: Path, stage: str, limit_s: float) -> Any:
 def started(root: Path, stage: str, known_unchanged: bool, limit_s: float) -> Any:
     """Start a stage where it belongs; returns the task's future."""
     network = stage.startswith("train@") and not stage.startswith("train@lmmse-")
-    if network and not known_unchanged and _ready():
+    if network and not known_unchanged and _ready() and stage in stale_stages(root, stage):
         return on_gpu.submit(root, stage, limit_s)
     return dvc_stage.submit(root, stage, known_unchanged, limit_s)
 

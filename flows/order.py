@@ -12,29 +12,31 @@ _OF_A_CLONE = ("repository", "branch", "data_seed", "remote", "push", "commit")
 
 
 class Order(BaseModel):
-    """An order to a flow; Prefect's page shows it as a form.
+    """Where a flow works, and what becomes of its results.
 
-    Without one a flow works in a clone of its own, `.work/clones/<flow>`, and shares nothing.
+    As it stands, in a clone of its own, `.work/clones/FLOW`, and nothing is shared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     in_place: bool = Field(default=False, description="Work in the worker's checkout itself, as `make run` does.")
     repository: str = Field(
-        default="", description="Address or folder to clone. None: the worker's checkout, as committed."
+        default="", description="Address or folder to clone. Empty: the worker's checkout, as committed."
     )
-    branch: str = Field(default="", description="Where to start from. None: the branch that the repository is on.")
+    branch: str = Field(default="", description="Where to start from. Empty: the branch that the repository is on.")
     data_seed: Seed | None = Field(
         default=None, description="New data, on which all is trained and measured anew. None: that of params.yaml."
     )
     remote: str = Field(
-        default="", description="Address of the DVC remote. None: QRESTORE_REMOTE, or the repository's own."
+        default="", description="Address of the DVC remote. Empty: QRESTORE_REMOTE, or the repository's own."
     )
     push: bool = Field(default=False, description="Push data to the DVC remote.")
-    commit: bool = Field(default=False, description="Commit results to a branch <flow>/<date> of the repository.")
+    commit: bool = Field(
+        default=False, description="Commit results to a branch of the repository, such as `retrain/2026-11-22`."
+    )
     stage_hours: Hours = Field(default=48, description="A stage that takes longer is ended, and the flow fails.")
     notify: str = Field(
-        default="", description="Prefect notification block, type/name. None: QRESTORE_NOTIFY, or nobody."
+        default="", description="Prefect notification block, type/name. Empty: QRESTORE_NOTIFY, or nobody."
     )
 
     @model_validator(mode="after")

@@ -8,12 +8,14 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
+from flows.again import BACK_OFF_S, is_away, or_away
 from flows.notice import HOOKS
 from flows.order import Order
 from flows.stage import qrestore_command
 from flows.steps import STAGES, Work, as_program, bring_up_to_date, carry_out, finish, share
+from qrestore.pipeline import Outcome
 from qrestore.tracking.judge import Judged, judge, settings
 from qrestore.tracking.publish import Published, attach_report
 from qrestore.tracking.publish import publish as publish_evidence
@@ -22,13 +24,23 @@ from qrestore.tracking.review import promote_advised
 _DEFAULT = Order()
 
 
-@task(task_run_name="publish", cache_policy=NO_CACHE, persist_result=False, retries=3, retry_delay_seconds=[1, 5, 20])
+@task(
+    task_run_name="publish",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=BACK_OFF_S,
+    retry_condition_fn=is_away,
+)
+@or_away
 def publish(root: Path) -> Any:
     """Publish the evidence to MLflow; retried, because a server may be away, and kept for later if it stays so."""
     try:
-        return publish_evidence(root)
+        published = publish_evidence(root)
     except ValueError as error:  # the evidence itself is wrong: no use in trying again
         return Failed(message=str(error))
+    outcome = Outcome.COMPLETED if any(each.new for each in published) else Outcome.UNCHANGED
+    return Completed(name=outcome.value, data=published)
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
@@ -66,7 +78,7 @@ def _publish_and_judge(work: Work) -> None:
     check = qrestore_command.submit(work.root, "check") if new else None  # beside what waits for disk and data base
     try:
         published = finish(work, "publish", publish.submit(work.root), start)
-        new = new or any(each.new for each in published)
+        new = new or not work.unchanged
         if check:
             checked = finish(work, "live check", check, start)
         work.judged += finish(work, "verdict", verdict.submit(work.root))  # it takes times: nothing beside it

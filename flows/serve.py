@@ -4,6 +4,7 @@ A scheduler or registry of one's own is taken instead where `PREFECT_API_URL` or
 """
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--schedule", action="store_true", help="switch on the schedules of prefect.yaml")
     parser.add_argument("--gpu", action="store_true", help="a worker for the pool gpu, even if no GPU was found")
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(each, signal.default_int_handler)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         return _serve(arguments, running)
@@ -49,6 +51,7 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
     def start(name: str, *command: str) -> None:
         running[name] = subprocess.Popen(command, cwd=ROOT, env=env)
 
+    env.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")  # those older than 90 days
     if not own:
         start("scheduler", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port))
     models = env.get("MLFLOW_TRACKING_URI")
@@ -70,6 +73,8 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
             str(arguments.registry_port),
         )
     _wait_for(f"{api}/health", running)
+    if not own:
+        _bury(api)
     for pool in POOLS:
         if subprocess.run(("prefect", "work-pool", "inspect", pool), cwd=ROOT, env=env, capture_output=True).returncode:
             subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
@@ -87,6 +92,21 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
     return 1
 
 
+def _bury(api: str) -> None:
+    """Set to Crashed what was under way when all this was last ended: else it would hold its deployment's one place."""
+    os.environ["PREFECT_API_URL"] = api
+    from prefect import get_client  # reads its settings now
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    under_way = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=under_way))):
+            client.set_flow_run_state(run.id, Crashed(message="ended with its worker; the next run goes on from there"))
+            print(f"{run.name} was under way when all this was last ended: crashed", flush=True)
+
+
 def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> None:
     end = time.monotonic() + _PATIENCE_S
     while True:
@@ -95,7 +115,9 @@ def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> No
                 return
         except OSError as error:
             if ended := [name for name, process in running.items() if process.poll() is not None]:
-                raise OSError(f"{', '.join(ended)} ended before it answered; is the port taken?") from None
+                raise OSError(
+                    f"{', '.join(ended)} ended before it answered: see its message above, or is the port taken?"
+                ) from None
             if time.monotonic() > end:
                 raise OSError(f"{address} does not answer after {_PATIENCE_S} s ({error})") from None
             time.sleep(0.5)

@@ -20,7 +20,7 @@ from flows.gpu import started
 from flows.logs import kept
 from flows.order import Order
 from qrestore.config import ConfigError
-from qrestore.pipeline import Outcome, PipelineError, stale_stages
+from qrestore.pipeline import Outcome, PipelineError, end_stages, stale_stages
 from qrestore.tracking.judge import Judged
 from qrestore.tracking.store import store_uri
 
@@ -52,6 +52,10 @@ STAGES = (
 """Stages in the order of `dvc.yaml`; DVC runs one at a time."""
 
 
+SHARING = ("push data", "commit", "publish")
+"""Steps that tell others."""
+
+
 @dataclass
 class Work:
     """A flow at work: in which repository, by which order, and what it has done so far."""
@@ -67,8 +71,9 @@ class Work:
 
     @property
     def unchanged(self) -> bool:
-        """Whether no stage had anything to do."""
-        return all(outcome == Outcome.UNCHANGED for name, outcome, _ in self.done if name in STAGES)
+        """Whether no stage had anything to do, and nothing was shared or published."""
+        counts = {*STAGES, *SHARING}
+        return all(outcome == Outcome.UNCHANGED for name, outcome, _ in self.done if name in counts)
 
     @property
     def told(self) -> str:
@@ -117,6 +122,9 @@ def finish(work: Work, name: str, future: Any, start: float | None = None) -> An
         result = future.result()
     except Exception as error:  # whatever a task raises, the flow ends with its message
         raise StepFailedError(str(error)) from error
+    except BaseException:  # Ctrl-C, or cancelled: no stage goes on
+        end_stages()
+        raise
     work.done.append((name, future.state.name, time.monotonic() - start))
     return result
 

@@ -11,6 +11,7 @@ from qrestore.arrays import to_uint8
 from qrestore.cli import main
 from qrestore.optics import capture, psf
 from qrestore.pictures import open_grey
+from qrestore.reading.proof import LEAST_AGREEMENT
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
 from tests.samples import encoded
@@ -32,8 +33,14 @@ def test_a_blurred_picture_is_read_unless_effort_is_0(blurred: Path, capsys: pyt
     assert main(["read", str(blurred), "--json", "--effort", "9"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["text"]) == ("read", TEXT)
-    assert found["step"].startswith("deblurred, parametric: disk 9")  # 12 px of 400 are 9 of 300
-    assert found["codes"] == [{"text": TEXT, "reader": "deblur", "corners": []}]
+    assert found["step"] == "rectified, deblurred, parametric: disk 9 px"  # 12 px of 400 are 9 of 300
+    assert found["agreement"] >= LEAST_AGREEMENT
+    (code,) = found["codes"]
+    assert (code["text"], code["reader"]) == (TEXT, "deblur")
+    module_px = 400 / 37
+    inner, outer = 4 * module_px, 33 * module_px
+    truth = [(inner, inner), (outer, inner), (outer, outer), (inner, outer)]
+    assert np.abs(np.subtract(code["corners"], truth)).max() < module_px
 
 
 def test_a_restored_picture_is_written_and_told(

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -89,6 +90,17 @@ def test_servers_are_asked(monkeypatch, server):
     found = states()
     assert (found["mlflow"], found["prefect"]) == ("note", "missing")
     assert "start it, or unset PREFECT_API_URL" in told("prefect")
+
+
+def test_who_works_is_told(monkeypatch):
+    monkeypatch.delenv("QRESTORE_EXECUTOR", raising=False)
+    assert told("executor") == f"{os.cpu_count()} processes on this machine"
+    monkeypatch.setenv("QRESTORE_EXECUTOR", "1")
+    assert told("executor") == "1 process on this machine"
+    for wrong, why in (("many", "expected a number"), ("tcp://127.0.0.1:9", "no Dask scheduler answers")):
+        monkeypatch.setenv("QRESTORE_EXECUTOR", wrong)
+        assert states()["executor"] == "missing"
+        assert why in told("executor")
 
 
 def test_a_remote_is_named(tmp_path, monkeypatch):

@@ -218,8 +218,8 @@ def _report(_: argparse.Namespace) -> int:
 
 
 def _check(_: argparse.Namespace) -> int:
-    from qrestore.evaluation.benchmark import pin_threads
     from qrestore.evaluation.live import check
+    from qrestore.executor import pin_threads
     from qrestore.stages import METRICS, MODELS, SYNTHETIC
 
     pin_threads()

@@ -40,10 +40,10 @@ def _train(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from qrestore.config import load_section
-    from qrestore.datasets.drawing import drawing_processes
     from qrestore.datasets.motion import Motion
     from qrestore.evaluation.own_codes import contents_of, train_own
     from qrestore.evaluation.restorers import DEBLURRER
+    from qrestore.executor import workers
     from qrestore.learning.carried import shown
     from qrestore.learning.recipe import Recipe
     from qrestore.stages import MODELS, PARAMS
@@ -59,7 +59,7 @@ def _train(arguments: argparse.Namespace) -> int:
     pool_size = min(recipe.pool_size, arguments.steps * recipe.schedule.batch_size)
     recipe = replace(recipe, pool_size=pool_size)
     pool_bar: Any = partial(tqdm, desc="pictures", unit="image", leave=False, total=pool_size)
-    with drawing_processes() as executor, tqdm(total=arguments.steps, desc="training", unit="step", leave=False) as bar:
+    with workers() as executor, tqdm(total=arguments.steps, desc="training", unit="step", leave=False) as bar:
         found = train_own(
             *(own, recipe, motion, seed, arguments.output, MODELS, arguments.pictures, executor, pool_bar),
             partial(shown, bar),

@@ -15,6 +15,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from qrestore.config import ConfigError, check_sections
+from qrestore.executor import chosen, workers
 from qrestore.pipeline import PipelineError, call
 from qrestore.symbol.decode import missing_readers
 
@@ -38,7 +39,7 @@ class Finding:
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Look at Python, libraries, readers, programs, the repository, servers, disk and accelerator.
+    """Look at Python, libraries, readers, programs, the repository, servers, disk, executor and accelerator.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield _remote(root)
     yield _server("mlflow", "MLFLOW_TRACKING_URI", "/health", "figures go to .mlflow in this checkout")
     yield _server("prefect", "PREFECT_API_URL", "/health", "each run starts a server of its own")
+    yield _executor()
     yield _accelerator()
     yield from _optional()
 
@@ -149,6 +151,18 @@ def _server(name: str, variable: str, health: str, otherwise: str) -> Finding:
     except (OSError, urllib.error.URLError) as error:
         told = f"{address} does not answer ({error}); start it, or unset {variable}"
         return Finding(name, "missing" if name == "prefect" else "note", told)
+
+
+def _executor() -> Finding:
+    """Who works: processes here, or a cluster, which is asked whether it would do the same work."""
+    try:
+        who = chosen()
+        if isinstance(who, str):
+            with workers():
+                return Finding("executor", "well", f"{who}, whose workers run this code")
+    except (ValueError, RuntimeError) as error:
+        return Finding("executor", "missing", str(error))
+    return Finding("executor", "well", f"{who} {'process' if who == 1 else 'processes'} on this machine")
 
 
 def _accelerator() -> Finding:

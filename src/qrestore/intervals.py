@@ -28,7 +28,7 @@ def clustered_bootstrap(values: ArrayLike, groups: ArrayLike) -> Interval:
     numbers = np.asarray(values, np.float64)
     _, label = np.unique(np.asarray(groups), return_inverse=True)
     sums, sizes = np.bincount(label, numbers), np.bincount(label)
-    draws = np.random.default_rng(0).integers(len(sums), size=(_DRAWS, len(sums)))
-    means = sums[draws].sum(1) / sizes[draws].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    rng = np.random.default_rng(0)
+    draws = (rng.integers(len(sums), size=len(sums)) for _ in range(_DRAWS))  # one at a time: n may be large
+    low, high = np.quantile([sums[drawn].sum() / sizes[drawn].sum() for drawn in draws], [0.025, 0.975])
     return float(low), float(high)

@@ -63,10 +63,10 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": sources, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
 
 
-def stale_stages(root: Path) -> frozenset[str]:
-    """Names of the stages that `dvc status` finds changed: one call; asking one by one takes a second each."""
+def stale_stages(root: Path, *of: str) -> frozenset[str]:
+    """Names of the stages, all or of these, that `dvc status` finds changed: one call; each one takes a second."""
     wait_for_lock(root)
-    return frozenset(json.loads(dvc(root, "status", "--json")))
+    return frozenset(json.loads(dvc(root, "status", "--json", *of)))
 
 
 def run_stage(
@@ -101,11 +101,29 @@ def run_stage(
     return StageRun(stage, outcome, time.monotonic() - start)
 
 
+_holding: set[IO[str]] = set()
+"""By which the guards of running stages know that we are there."""
+
+
+def end_stages() -> None:
+    """End the stages that other threads of this process wait for."""
+    for held in tuple(_holding):
+        held.close()
+
+
 def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str], None], limit_s: float) -> None:
     command = [sys.executable, "-m", "qrestore.guard", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     pipe, lines, over = subprocess.PIPE, [], threading.Event()
     with subprocess.Popen(
-        command, cwd=root, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        cwd=root,
+        env=env,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # whatever ends our group ends us, and by our end the guard knows
     ) as process:
         assert process.stdin is not None and process.stdout is not None
 
@@ -115,11 +133,13 @@ def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str],
 
         watch = threading.Timer(limit_s, end, [process.stdin])
         watch.start()
+        _holding.add(process.stdin)
         try:
             for line in process.stdout:
                 lines.append(line.rstrip())
                 on_line(line.rstrip())
         finally:
+            _holding.discard(process.stdin)
             watch.cancel()
     if process.returncode and over.is_set():
         raise PipelineError(

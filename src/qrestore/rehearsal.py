@@ -14,8 +14,15 @@ from ruamel.yaml import YAML
 from qrestore.config import read_yaml
 from qrestore.pipeline import PipelineError, call, dvc, environment, read_lock
 
-OUTSIDE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "QRESTORE_WITNESS")
-"""What would lead a rehearsal to the real registry or server."""
+OUTSIDE = (
+    "MLFLOW_TRACKING_URI",
+    "PREFECT_API_URL",
+    "PREFECT_HOME",
+    "PREFECT_PROFILE",
+    "QRESTORE_EXECUTOR",
+    "QRESTORE_WITNESS",
+)
+"""What would lead a rehearsal to the real registry or server, or to workers of other code."""
 
 _SCANS = "data/scanned/"
 

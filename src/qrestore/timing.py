@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from qrestore.executor import chosen
 from qrestore.files import read_json, write_json
 
 
@@ -41,9 +42,10 @@ def write_times(
             values[f"{data}.{key}.restoration_seconds.{name}"] = round(float(value), 6)
     for key, ratio in (speedups or {}).items():
         values[f"{data}.{key}.speedup_over_pan"] = round(ratio, 3)
+    here = isinstance(chosen(), int)
     measured: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{processor()}, {os.cpu_count()} cores, CPU time of 1 thread a picture",
+        "machine": f"{_machine() if here else 'workers of a Dask cluster'}, CPU time of 1 thread a picture",
         "weights_sha256": dict(weights_sha256),
     }
     _keep(path, old, measured={**old.get("measured", {}), data: measured}, seconds=dict(sorted(values.items())))
@@ -70,6 +72,10 @@ def write_training_time(path: Path, model: str, seconds: float, device: str, wei
 
 def _keep(path: Path, old: Mapping[str, Any], **new: Any) -> None:
     write_json(path, {"measured": {}, "training": {}, "seconds": {}, **old, **new})
+
+
+def _machine() -> str:
+    return f"{processor()}, {os.cpu_count()} cores"
 
 
 def processor() -> str:

@@ -15,6 +15,7 @@ from benchmarks import (
     reading,
     readme,
     routes,
+    scaling,
     sheets,
     speed,
     steps,
@@ -85,6 +86,13 @@ def test_tables_of_printing() -> None:
     assert profiles.table(read_json(ROOT / "benchmarks/profiles.json")) in page
 
 
+def test_tables_of_scaling() -> None:
+    page, result = (ROOT / "docs/scaling.md").read_text(), read_json(scaling.RESULT)
+    for table in (scaling.throughput_table, scaling.memory_table, scaling.costs_table, scaling.plan_table):
+        assert table(result) in page
+    assert result["plan"] == scaling.plan(result)
+
+
 def test_tables_of_difficulty_and_rates() -> None:
     page, result = (ROOT / "data/README.md").read_text(), read_json(ROOT / "benchmarks/dots.json")
     assert dots.difficulty_table(result) in page
@@ -100,3 +108,18 @@ def test_targets_named_in_the_readme_exist() -> None:
 
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= targets
+
+
+def test_every_fault_is_repeated_by_a_test() -> None:
+    import re
+
+    page = (ROOT / "docs/reliability.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.endswith("` |")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[-1])}
+    tests = "\n".join(
+        line
+        for path in (ROOT / "tests/e2e").glob("test_*.py")
+        for line in (path.stem, *re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+    )
+    assert len(rows) >= 12
+    assert [name for name in sorted(names) if name not in tests] == []

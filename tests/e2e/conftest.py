@@ -1,10 +1,14 @@
 """One run of the whole flow at toy size, shared by the slow tests."""
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -12,6 +16,22 @@ import pytest
 from qrestore.rehearsal import clone, commit_all, in_clone, toy_clone
 
 ROOT = Path(__file__).parents[2]
+
+
+class Running(NamedTuple):
+    """A flow under way, and what it prints."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def end(self) -> tuple[int, str]:
+        """Wait for it; returns exit code and what it printed."""
+        return self.process.wait(600), self.log.read_text()
+
+    def kill(self) -> None:
+        """End it, and the server that it started for itself, as nobody can prevent."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 @dataclass(frozen=True)
@@ -33,13 +53,14 @@ class Toy:
         done = self.run(*command, check=check, **env)
         return done.stdout + done.stderr
 
-    def part(self, name: str, order: str = "{}") -> "subprocess.Popen[str]":
+    def part(self, name: str, order: str = "{}") -> "Running":
         """Start a part of the graph, in a clone of its own."""
         command = [sys.executable, "-m", "flows.parts", name, "-p", f"order={order}"]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, cwd=self.root, env=in_clone(self.root), stdout=pipe, stderr=subprocess.STDOUT, text=True
-        )
+        with tempfile.NamedTemporaryFile(delete=False) as log:
+            process = subprocess.Popen(
+                command, cwd=self.root, env=in_clone(self.root), stdout=log, stderr=log, start_new_session=True
+            )
+        return Running(process, Path(log.name))
 
     def copy(self, target: Path) -> "Toy":
         """Clone, with the data at hand."""
@@ -67,6 +88,7 @@ class Toy:
 
 @pytest.fixture(scope="session")
 def toy() -> Iterator[Toy]:
+
     with toy_clone(ROOT) as root:
         output = Toy(root).flow()
         commit_all(root, "First run")

@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from qrestore.rehearsal import commit_all, in_clone
+from qrestore.rehearsal import in_clone
 from tests.e2e.conftest import Toy
-from tests.e2e.test_retraining import scans
+from tests.e2e.test_retraining import scans, set_steps
 
 pytestmark = pytest.mark.slow
 
@@ -30,26 +30,39 @@ class Served:
 
     here: Toy
     process: "subprocess.Popen[bytes]"
+    command: tuple[str, ...]
     env: dict[str, str]
     log: Path
     notices: list[dict[str, str]]
 
     def prefect(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=300)
+        return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=900)
 
     def runs(self, **of: Any) -> list[dict[str, Any]]:
-        """Flow runs, the newest first."""
+        """Flow runs that have started, the newest first."""
+        of = of or {"flow_runs": {"start_time": {"is_null_": False}}}
         body = json.dumps({"sort": "START_TIME_DESC", **of}).encode()
         address = f"{self.env['PREFECT_API_URL']}/flow_runs/filter"
         asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return list(json.load(answer))
 
-    def until(self, happened: Callable[[], object], patience_s: float = 240) -> None:
-        end = time.monotonic() + patience_s
+    def until(self, happened: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Wait for something, while all is served."""
+        end = time.monotonic() + 240
         while not happened():
-            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < end and (process or self.process).poll() is None, self.log.read_text()[-3000:]
             time.sleep(0.2)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Serve once more."""
+        return begin(self.command, self.here, self.env, self.log)
+
+
+def begin(command: tuple[str, ...], here: Toy, env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    own = {name: value for name, value in env.items() if name != "PREFECT_API_URL"}  # its server is one of its own
+    with log.open("ab") as file:
+        return subprocess.Popen(command, cwd=here.root, env=own, stdout=file, stderr=subprocess.STDOUT)
 
 
 def free_port() -> int:
@@ -87,22 +100,19 @@ def served(
     port, log = free_port(), home / "log"
     env = {**in_clone(here.root), "PREFECT_HOME": str(home)}
     ports = ("--port", str(port), "--registry-port", str(free_port()), "--gpu", "--schedule")
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            (sys.executable, "-m", "flows.serve", *ports), cwd=here.root, env=env, stdout=file, stderr=subprocess.STDOUT
-        )
-        env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        found = Served(here, process, env, log, notices[1])
-        try:
-            found.until(lambda: b"ready: flows at" in log.read_bytes())
-            hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
-            hook += (
-                f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
-            )
-            subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
-            yield found
-        finally:
-            process.kill() if process.poll() is None else None
+    command = (sys.executable, "-m", "flows.serve", *ports)
+    process = begin(command, here, env, log)
+    env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    found = Served(here, process, command, env, log, notices[1])
+    try:
+        found.until(lambda: b"ready: flows at" in log.read_bytes())
+        hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
+        hook += f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
+        subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
+        yield found
+    finally:
+        for each in (*psutil.Process(process.pid).children(recursive=True), process) if process.poll() is None else ():
+            each.kill()
 
 
 def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
@@ -132,6 +142,22 @@ def test_the_page_shows_a_form(served: Served) -> None:
     assert fields["push"]["default"] is fields["commit"]["default"] is False
 
 
+def test_the_schedules_make_runs(served: Served) -> None:
+    scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    served.until(lambda: served.runs(**scheduled))  # in the weeks to come
+    assert {run["auto_scheduled"] for run in served.runs(**scheduled)} == {True}
+    added = served.prefect("deployment", "schedule", "create", "calibration/calibration", "--interval", "15")
+    assert added.returncode == 0, added.stderr
+    served.until(lambda: any(run["auto_scheduled"] and run["state_name"] == "Unchanged" for run in served.runs()))
+    assert (
+        served.prefect("--no-prompt", "deployment", "schedule", "clear", "calibration/calibration", "-y").returncode
+        == 0
+    )
+    running = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
+    deployment = served.runs()[0]["deployment_id"]
+    served.until(lambda: all(run["deployment_id"] != deployment for run in served.runs(**running)))
+
+
 def test_new_scans_start_the_evaluation(served: Served, tmp_path: Path) -> None:
     before = len(served.runs())
     served.here.run("python", "-m", "qrestore", "scans", str(scans(tmp_path / "scans")))
@@ -156,9 +182,7 @@ def test_a_killed_run_is_told(served: Served) -> None:
 
 
 def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served) -> None:
-    params = served.here.root / "params.yaml"
-    params.write_text(params.read_text().replace("pixel_steps: 6\n", "pixel_steps: 7\n"))
-    commit_all(served.here.root, "7 steps")
+    set_steps(served.here, 7)
     parameter = 'order={"notify": "custom-webhook/ops"}'
     done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", parameter)
     assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
@@ -171,13 +195,21 @@ def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served
     assert run["work_pool_name"] == "cpu"
     told = served.notices[-1]
     assert told["title"] == f"qrestore: retraining {run['name']}: Completed"
-    assert "done anew: train@qr-deblurrer, evaluate@motion, summarize" in told["text"]
+    assert "train@qr-deblurrer, evaluate@motion" in told["text"].splitlines()[0]
     assert "`qr-deblurrer` version 1: **Do not promote**" in told["text"]
 
 
-def test_ctrl_c_ends_all(served: Served) -> None:
+def test_ctrl_c_ends_all_and_a_run_under_way_has_crashed(served: Served) -> None:
+    served.prefect("deployment", "run", "calibration/calibration")
+    served.until(lambda: served.runs()[0]["state_name"] == "Running")
+    run = served.runs()[0]["id"]
     children = psutil.Process(served.process.pid).children(recursive=True)
     assert len(children) >= 5
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(90) == 0
     assert psutil.wait_procs(children, 20)[1] == []
+    again = served.start()
+    served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 2, again)
+    assert next(each for each in served.runs() if each["id"] == run)["state_name"] == "Crashed"
+    again.send_signal(signal.SIGINT)
+    assert again.wait(90) == 0

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def outcomes(output: str) -> dict[str, str]:
-    return dict(re.findall(r"^  (\S+)\s+(Completed|Restored|Unchanged)\s+[\d.]+ s$", output, re.MULTILINE))
+    return dict(re.findall(r"^  (\S+(?: \w+)*) +(Completed|Restored|Unchanged)\s+[\d.]+ s$", output, re.MULTILINE))
 
 
 def test_first_run_makes_everything(toy: Toy) -> None:

@@ -1,20 +1,12 @@
 """Drawing in parallel until enough of what was drawn counts; the outcome is that of drawing one by one."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from typing import TypeVar
 
-import cv2
+from qrestore.executor import in_order
 
 T = TypeVar("T")
-
-_WINDOW = 128
-
-
-def drawing_processes() -> ProcessPoolExecutor:
-    """A process a core, one thread of OpenCV each: none fights for cores, and all give the same bits."""
-    return ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
 
 
 def draw_until(
@@ -42,19 +34,14 @@ def draw_until(
     """
     drawn = found = 0
     while drawn < most:
-        for thing in executor.map(draw, range(drawn, min(most, drawn + _batch(wanted - found, found, drawn)))):
+        numbers = range(drawn, min(most, drawn + _batch(wanted - found, found, drawn)))
+        for thing in in_order(draw, numbers, executor):
             drawn += 1
             found += counts(thing)
             yield thing
             if found == wanted:
                 return
     raise ValueError(f"{name}: {found} of {wanted} after {drawn} draws; the settings make what is wanted too rare")
-
-
-def draw_all(draw: Callable[[int], T], numbers: range, executor: Executor) -> Iterator[T]:
-    """Yield draw(number) for every number in order; no more than a window of them waits in memory."""
-    for start in range(0, len(numbers), _WINDOW):
-        yield from executor.map(draw, numbers[start : start + _WINDOW], chunksize=4)
 
 
 def _batch(missing: int, found: int, drawn: int) -> int:

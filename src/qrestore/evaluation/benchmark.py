@@ -1,10 +1,9 @@
 """The one evaluation: a row an image and restorer, whatever the data set."""
 
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -23,7 +22,7 @@ from qrestore.dots.embedding import recover
 from qrestore.evaluation.blind_restorers import SHARED
 from qrestore.evaluation.dot_readers import DOT_READERS, dot_reader
 from qrestore.evaluation.metrics import module_errors, psnr_db, qr_mae
-from qrestore.evaluation.restorers import PRINTED, RESTORERS, restorer
+from qrestore.evaluation.restorers import PRINTED, RESTORERS, SLOW, restorer
 from qrestore.files import whole
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.cascade import read
@@ -36,7 +35,7 @@ _READING_SIDE_PX = 320
 """Restored pictures smaller than this are read at this size too, every restorer's alike."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """What became of one image under one restorer; None where the truth is not known.
 
@@ -83,6 +82,10 @@ SCHEMA = pa.schema(
 )
 
 
+_ROWS = 4096
+"""Results made columns of at a time: as dictionaries they take some kilobytes each."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A row to measure, and the name of its profile; what a worker process is sent."""
@@ -101,7 +104,7 @@ class Measured(NamedTuple):
 
 
 def measure(task: Task) -> list[Measured]:
-    """Measure one row under several restorers; call `pin_threads` first where the times are to be kept."""
+    """Measure one row under several restorers; call `executor.pin_threads` first where the times are to be kept."""
     row, image = task.row, _image(task.row)
     measured = []
     for name in task.names:
@@ -119,12 +122,6 @@ def measure(task: Task) -> list[Measured]:
 
 def _image(row: Row) -> Image:
     return from_uint8(open_colour(row.capture) if row.data == "motion" or row.dots else open_grey(row.capture))
-
-
-def pin_threads() -> None:
-    """Give a fresh worker process one thread: times are CPU times, and workers do not fight for cores."""
-    cv2.setNumThreads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"  # torch, which is not loaded yet, takes its number from here
 
 
 _restorer = cache(restorer)
@@ -223,14 +220,14 @@ def tasks(
     rows: Iterable[Row],
     data: DataName,
     models: Path,
-    slow: Mapping[str, Mapping[str, int]] | None = None,
+    slow: Callable[[str, str], int] = lambda *_: 0,
     profile: Callable[[Row], str | None] = lambda _: None,
 ) -> Iterator[Task]:
     """Pair each row with the restorers that its data set is measured with; a picture that reads needs none.
 
     Parameters
     ----------
-    slow : by restorer and subset, how many of the first unread captures it is given besides.
+    slow : of a slow restorer and a subset, how many of the first unread captures it is given besides.
     profile : names the profile of a row's optics, where the row does not.
     """
     unread: Counter[str] = Counter()
@@ -239,15 +236,17 @@ def tasks(
             yield Task(row, models, RESTORERS[data][:1], profile(row))
             continue
         printed = PRINTED if data == "scanned" and row.dots else ()
-        more = [name for name, counts in (slow or {}).items() if unread[row.subset] < counts.get(row.subset, 0)]
+        more = [name for name in SLOW if unread[row.subset] < slow(name, row.subset)]
         unread[row.subset] += 1
         yield Task(row, models, (*RESTORERS[data], *printed, *more), profile(row))
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
     """Write results as compressed Parquet, atomically."""
+    parts = (results[start : start + _ROWS] for start in range(0, len(results), _ROWS))
+    columns = [pa.RecordBatch.from_pylist([asdict(result) for result in part], SCHEMA) for part in parts]
     with whole(path) as part:
-        pq.write_table(pa.Table.from_pylist([asdict(result) for result in results], SCHEMA), part, compression="zstd")
+        pq.write_table(pa.Table.from_batches(columns, SCHEMA).combine_chunks(), part, compression="zstd")
 
 
 def read_results(path: Path) -> list[Result]:

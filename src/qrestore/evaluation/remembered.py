@@ -23,7 +23,8 @@ def remembered(
     Parameters
     ----------
     function : of a module, its outcome fixed by its arguments, the code of this package and `files`.
-    folder : of this measurement alone; emptied of what other code left, and removed once the body succeeds.
+    folder : of this measurement alone; emptied of what other code left, and removed once the body succeeds. A worker
+        of another machine has one of its own in its checkout, unless they share a file system.
     files : weights and thresholds that the function reads.
     """
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))

@@ -8,16 +8,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qrestore.datasets.index import read_index
-from qrestore.evaluation.benchmark import SCHEMA, Measured, Task, measure, pin_threads
+from qrestore.evaluation.benchmark import SCHEMA, Measured, Task, measure
+from qrestore.executor import local_processes
 from qrestore.files import whole
 
 
@@ -28,7 +27,7 @@ def rerun(index: Path, items: Sequence[int], restorer: str, models: Path, worker
     if missing := wanted - rows.keys():
         raise ValueError(f"{index}: holds no item {min(missing)}")
     jobs = [Task(rows[item], models, (restorer,)) for item in items]
-    with ProcessPoolExecutor(workers, get_context("spawn"), pin_threads) as executor:
+    with local_processes(workers) as executor:
         return [found for (found,) in executor.map(measure, jobs)]
 
 

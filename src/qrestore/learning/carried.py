@@ -17,9 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from qrestore.datasets.dots import Carriers, dots_row
-from qrestore.datasets.drawing import drawing_processes
 from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.pools import SAMPLES, enough, near
+from qrestore.executor import in_order, workers
 from qrestore.files import read_json, whole, write_json
 from qrestore.learning.engine import Progress
 from qrestore.learning.pool import Pool
@@ -67,7 +67,8 @@ def unpack(folder: Path, executor: Executor, bar: Bar) -> Task:
         subset = recipe.pools[f"{named(model)[0]}px"][0]
     except (KeyError, TypeError, OSError) as error:
         raise ValueError(f"{folder}: no job of `qrestore pack-training` ({error!r})") from None
-    rows = list(executor.map(partial(dots_row, carriers, seed, "validation", subset), range(count), chunksize=8))
+    draw = partial(dots_row, carriers, seed, "validation", subset)
+    rows = list(in_order(draw, range(count), executor, batch=8))
     return dots_task(model, recipe, carriers, seed, rows, executor, bar)
 
 
@@ -108,7 +109,7 @@ def _rebuilt(kind: Any, value: Any) -> Any:
 
 def main(job: Path, out: Path) -> None:
     """Train; checkpoints stand in OUT, too, so that a run that was cut goes on."""
-    with drawing_processes() as executor:
+    with workers() as executor:
         task = unpack(job, executor, partial(tqdm, desc="pool", unit="image", leave=False))
         agreed = agreement(job, task)
         pool = task.pool(task.recipe.pool_size)

@@ -11,10 +11,10 @@ from torch import nn
 
 from qrestore.arrays import Matrix, from_uint8
 from qrestore.datasets.dots import dot_side
-from qrestore.datasets.drawing import draw_all
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import MODULE_SIDE_PX, DotSide, Soft
 from qrestore.dots.extraction import binarise, from_carrier, from_dot_image
+from qrestore.executor import in_order
 from qrestore.learning.carriers import Seen, bit_error_rate, seen, seen_as_captured
 from qrestore.learning.dots_reader import NetworkReader, Reading
 from qrestore.learning.dots_routes import Route, ideal_image, lattice
@@ -40,7 +40,7 @@ def dots_pool(
     rows : draws a carrier by its number.
     show : `seen` or `seen_as_captured`; the executor runs it after `rows`.
     """
-    drawn = list(progress(draw_all(partial(_shown, rows, show), range(count), executor)))
+    drawn = list(progress(in_order(partial(_shown, rows, show), range(count), executor, batch=4)))
     side_px = dot_side(rows(0))
     captures, matrices = np.stack([each.capture for each in drawn]), np.stack([each.matrix for each in drawn])
     ideals = np.stack([ideal_image(route, each.matrix, each.dots, side_px) for each in drawn])

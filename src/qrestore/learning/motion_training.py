@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from qrestore.arrays import from_uint8, to_uint8
-from qrestore.datasets.drawing import draw_all
 from qrestore.datasets.motion import Motion, motion_pair, seen_in_pool
 from qrestore.datasets.row import Row
+from qrestore.executor import in_order
 from qrestore.learning.likely_blur import Prior, deblurrer_input
 from qrestore.learning.model import run
 from qrestore.learning.pool import Pool
@@ -45,7 +45,7 @@ def motion_pool(
     progress: Callable[[Iterator[tuple[Colour, Colour]]], Iterable[tuple[Colour, Colour]]] = iter,
 ) -> Pool:
     """Draw a pool of the `motion` set; the executor draws and shows."""
-    drawn = draw_all(partial(_shown, settings, seed, show), range(count), executor)
+    drawn = in_order(partial(_shown, settings, seed, show), range(count), executor, batch=8)
     captures = np.empty((count, settings.side_px, settings.side_px, 3), np.uint8)
     ideals = np.empty((count, settings.side_px, settings.side_px), np.uint8)
     for item, pair in enumerate(progress(drawn)):

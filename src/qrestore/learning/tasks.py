@@ -20,6 +20,7 @@ from qrestore.datasets.dots import Carriers
 from qrestore.datasets.motion import Motion
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, DotSide
+from qrestore.executor import in_order
 from qrestore.files import digest, write_json
 from qrestore.learning import engine
 from qrestore.learning.carriers import PoolRows, bit_error_rate, seen, seen_as_captured
@@ -89,7 +90,7 @@ def dots_task(
         raise ValueError(f"training.dots: no validation carrier of {subsets[0]!r}; add it to dots_validation")
     printed = recipe.crop_modules is None
     show = seen_as_captured if printed else seen
-    carriers = list(executor.map(show, rows, chunksize=8))
+    carriers = list(in_order(show, rows, executor, batch=8))
     reading, first = Reading(route, side_px), carriers[: recipe.validation_size]
 
     def save(path: Path, network: nn.Module) -> dict[str, Any]:

@@ -4,11 +4,10 @@ Thresholds belong to the readers that they were measured with and say which.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import groupby
-from multiprocessing import get_context
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,13 +26,14 @@ from qrestore.datasets.index import read_index
 from qrestore.datasets.row import Row
 from qrestore.dots.carrier import DOT_SIDES, DotSide, to_sites
 from qrestore.dots.readers import calibrate_thresholds, contrasts, evened
-from qrestore.evaluation.benchmark import pin_threads, recognise
+from qrestore.evaluation.benchmark import recognise
 from qrestore.evaluation.blind_restorers import SCALES
 from qrestore.evaluation.dot_readers import SEEN, deblurred
 from qrestore.evaluation.dot_readers import THRESHOLDS as DOT_THRESHOLDS
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import WIENER, wiener_true
 from qrestore.evaluation.scale_calibration import ScaleRun, agreement, calibrated, scale_run
+from qrestore.executor import in_order, workers
 from qrestore.files import digest, write_json
 from qrestore.pictures import open_colour, open_grey
 from qrestore.reading.decoders import decoders
@@ -86,7 +86,7 @@ def main() -> None:
     defocus = load_section(PARAMS, "synthesis.defocus", Defocus)
     seed = load_section(PARAMS, "synthesis.seed", int)
     names = list(require_readers())
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor:
+    with workers() as executor:
         with remembered(scale_run, REMEMBERED) as run_once:
             scales, seconds = _scales(settings.scales, defocus, seed, run_once, executor)
         thresholds = _thresholds(settings.boundary, defocus, seed, names, executor)
@@ -154,7 +154,7 @@ Sight = tuple[float, list[str]]
 
 
 def _sights(rows: Sequence[Row], side_px: int, executor: Executor, name: str) -> list[Sight]:
-    found = executor.map(partial(_sight, side_px=side_px), rows, chunksize=16)
+    found = in_order(partial(_sight, side_px=side_px), rows, executor, batch=4)
     return list(tqdm(found, total=len(rows), desc=name, unit="image", leave=False))
 
 
@@ -189,7 +189,7 @@ def _scales(
         drawn = draw_until(draw, lambda row: not row.readable, wanted, DRAWS_PER_UNREAD * wanted, executor, name)
         rows = [row for row in drawn if not row.readable]
         captures += [digest(row.capture) for row in rows]
-        runs = list(tqdm(executor.map(run_through, rows), total=len(rows), desc=name, unit="image", leave=False))
+        runs = list(tqdm(in_order(run_through, rows, executor), total=len(rows), desc=name, unit="image", leave=False))
         try:
             facts, sweeps = calibrated(runs)
         except ValueError as error:
@@ -218,7 +218,7 @@ def _choose(candidates: Sequence[float], rows: Sequence[Row], executor: Executor
     """Choose the ratio that reads most validation pictures; of equals the middle one."""
     rates = []
     for ratio in candidates:
-        read = executor.map(partial(_reads, noise_to_signal=ratio), rows, chunksize=8)
+        read = in_order(partial(_reads, noise_to_signal=ratio), rows, executor, batch=8)
         rates.append(sum(tqdm(read, total=len(rows), desc=f"Wiener at {ratio:g}", unit="image", leave=False)))
     best = np.flatnonzero(np.array(rates) == max(rates))
     return {
@@ -235,7 +235,7 @@ def _reads(row: Row, noise_to_signal: float) -> bool:
 
 
 def _dot_rows(dot_side_px: DotSide, count: int) -> list[Row]:
-    rows = [row for row in read_index(DOTS_VALIDATION) if row.dot_side_px == dot_side_px][:count]
+    rows = list(islice((row for row in read_index(DOTS_VALIDATION) if row.dot_side_px == dot_side_px), count))
     if not rows:
         raise ValueError(
             f"{DOTS_VALIDATION}: no carriers with dots of {dot_side_px} px; add a subset to dots_validation"
@@ -246,7 +246,7 @@ def _dot_rows(dot_side_px: DotSide, count: int) -> list[Row]:
 def _choose_dots(candidates: Sequence[float], rows: Sequence[Row], executor: Executor) -> dict[str, Any]:
     """Choose the thresholds of every calibrated reader, and the ratio of the reference, by the fewest wrong sites."""
     size = f"{rows[0].dot_side_px} px"
-    measured = executor.map(partial(_dot_contrasts, candidates=candidates), rows, chunksize=4)
+    measured = in_order(partial(_dot_contrasts, candidates=candidates), rows, executor, batch=4)
     codes = list(tqdm(measured, total=len(rows), desc=f"thresholds, {size}", unit="image", leave=False))
     together = {name: np.concatenate([code[name] for code in codes]) for name in codes[0]}
     dark, dots = together.pop("dark").astype(np.bool_), together.pop("dots").astype(np.bool_)

@@ -1,10 +1,9 @@
 """Stage `evaluate@<data>`: every restorer on every test picture of a data set."""
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -15,13 +14,14 @@ from tqdm import tqdm
 from qrestore.config import load_section
 from qrestore.datasets.defocus import POOLED_VERSIONS
 from qrestore.datasets.dots import Carriers
-from qrestore.datasets.index import read_index
+from qrestore.datasets.index import count_rows, read_index
 from qrestore.datasets.row import DataName, Row, of_seen
 from qrestore.dots.carrier import DOT_SIDES
-from qrestore.evaluation.benchmark import Result, measure, pin_threads, tasks, write_results
+from qrestore.evaluation.benchmark import Result, measure, tasks, write_results
 from qrestore.evaluation.remembered import remembered
 from qrestore.evaluation.restorers import DEBLURRER, SLOW
 from qrestore.evaluation.summary import COLUMNS, breakdown, totals
+from qrestore.executor import in_order, workers
 from qrestore.files import digest, read_json, write_json
 from qrestore.restoration.sharpness import DEFINITION
 from qrestore.stages import METRICS, MODELS, PARAMS, SCANNED, SYNTHETIC, THRESHOLDS, run
@@ -57,10 +57,9 @@ def main(data: DataName) -> None:
     """Write `models/metrics/<data>.parquet` and `.json`; times go to `timing.json`, which is no output."""
     require_readers()
     path = SCANNED if data == "scanned" else SYNTHETIC / data / "test.parquet"
-    rows = list(read_index(path))
-    slow = _slow(load_section(PARAMS, f"evaluation.{data}", Evaluation), rows)
+    slow = _slow(load_section(PARAMS, f"evaluation.{data}", Evaluation))
     carriers = load_section(PARAMS, "synthesis.dots", Carriers)
-    jobs = list(tasks(rows, data, MODELS, slow, partial(_profile, carriers)))
+    jobs = tasks(read_index(path), data, MODELS, slow, partial(_profile, carriers))
     learned = [path for path in MODELS.rglob("*") if path.suffix == ".safetensors" or path.parent.name == "thresholds"]
     results: list[Result] = []
     times: list[float] = []
@@ -68,10 +67,10 @@ def main(data: DataName) -> None:
     beside_pan: dict[str, list[tuple[float, float]]] = {}
     with (
         remembered(measure, REMEMBERED / data, learned) as measure_once,
-        ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=pin_threads) as executor,
+        workers(learned) as executor,
     ):
-        measured = executor.map(measure_once, jobs, chunksize=1)
-        for found in tqdm(measured, total=len(rows), desc=f"evaluate {data}", unit="image"):
+        measured = in_order(measure_once, jobs, executor)
+        for found in tqdm(measured, total=count_rows(path), desc=f"evaluate {data}", unit="image"):
             pan = next((taken for result, taken in found if result.restorer == "pan"), None)
             for result, taken in found:
                 results.append(result)
@@ -81,7 +80,7 @@ def main(data: DataName) -> None:
                     beside_pan.setdefault(f"{result.subset}.{result.restorer}", []).append((pan, taken))
     figures: dict[str, Any] = {
         "data": data,
-        "restorers": list(dict.fromkeys(name for job in jobs for name in job.names)),
+        "restorers": list(dict.fromkeys(result.restorer for result in results)),
     }
     figures["totals"] = totals(results)
     figures["by"] = breakdown(results)
@@ -119,18 +118,11 @@ def _times_broken_down(results: list[Result], times: list[float]) -> dict[str, A
     }
 
 
-def _slow(settings: Evaluation, rows: list[Row]) -> dict[str, dict[str, int]]:
+def _slow(settings: Evaluation) -> Callable[[str, str], int]:
     if unknown := sorted({*settings.per_version, *settings.per_subset} - {*SLOW}):
         raise ValueError(f"{PARAMS}: evaluation names {', '.join(unknown)}; known are {', '.join(SLOW)}")
-    subsets = list(dict.fromkeys(row.subset for row in rows))
     printed = {f"v{version}" for version in POOLED_VERSIONS}
-    return {
-        name: {
-            subset: (settings.per_version if subset in printed else settings.per_subset).get(name, 0)
-            for subset in subsets
-        }
-        for name in SLOW
-    }
+    return lambda name, subset: (settings.per_version if subset in printed else settings.per_subset).get(name, 0)
 
 
 def _agreement(results: list[Result]) -> dict[str, float | None]:

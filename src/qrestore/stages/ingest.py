@@ -11,11 +11,11 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from qrestore.config import load_section
-from qrestore.datasets.drawing import drawing_processes
 from qrestore.datasets.index import SCANNED_SCHEMA, read_index, write_index
 from qrestore.datasets.pools import ScannedShare
 from qrestore.datasets.row import Row
 from qrestore.datasets.scanned import scans, split_of, write_rejects
+from qrestore.executor import in_order, local_processes
 from qrestore.sheets.intake import TakenIn, take_in
 from qrestore.stages import INBOX, PARAMS, REPORTS, SCANNED, TRAINING, run
 
@@ -29,8 +29,8 @@ def main() -> None:
     scales: dict[str, list[float]] = {}
     # What is trained on comes first: what stands there too is marked as seen.
     listed = sorted(scans(INBOX, rejects), key=lambda scan: split_of(scan.conditions) != "train")
-    with drawing_processes() as executor:
-        taken_in = executor.map(take_in, listed)
+    with local_processes() as executor:  # the inbox is on this machine alone
+        taken_in = in_order(take_in, listed, executor)
         shown = tqdm(taken_in, total=len(listed), desc="ingest", unit="file", disable=None if listed else True)
         images = write_index(SCANNED, _numbered(_noted(shown, rejects, scales), trains), SCANNED_SCHEMA)
     write_index(TRAINING, (row for row in read_index(SCANNED) if row.split == "train"), SCANNED_SCHEMA)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +19,10 @@ from tqdm import tqdm
 from qrestore.config import load_section
 from qrestore.datasets.defocus import Count, Defocus, Unread, drawn_rows
 from qrestore.datasets.dots import Carriers, dots_row
-from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import write_index
 from qrestore.datasets.motion import Motion, motion_row
 from qrestore.datasets.row import Row, Split
+from qrestore.executor import in_order, workers
 from qrestore.files import digest, read_json, write_json
 from qrestore.stages import PARAMS, SYNTHESIS, SYNTHETIC, run
 
@@ -64,7 +65,7 @@ def main() -> None:
     """
     settings = load_section(PARAMS, "synthesis", Synthesis)
     facts = {}
-    with drawing_processes() as executor:
+    with workers() as executor:
         for name, rows in _sets(settings, executor).items():
             facts[name] = _write(SYNTHETIC / f"{name}.parquet", rows)
     recipe = digest(asdict(settings))
@@ -89,14 +90,14 @@ def _sets(settings: Synthesis, executor: Executor) -> dict[str, Iterator[Row]]:
     def carriers(split: Split, wanted: dict[str, int]) -> Iterator[Row]:
         for subset, count in wanted.items():
             draw = partial(dots_row, settings.dots, seed, split, subset)
-            yield from draw_all(draw, range(count), executor)
+            yield from in_order(draw, range(count), executor, batch=4)
 
     return {
         "defocus/test": drawn_rows(settings.defocus, seed, "test", executor, counts.defocus_unread),
-        "motion/validation": draw_all(validation, range(counts.motion_validation), executor),
+        "motion/validation": in_order(validation, range(counts.motion_validation), executor, batch=8),
         "motion/test": chain(
-            draw_all(seen, range(split), executor),
-            draw_all(unseen, range(split, split + counts.motion_test_unseen), executor),
+            in_order(seen, range(split), executor, batch=8),
+            in_order(unseen, range(split, split + counts.motion_test_unseen), executor, batch=8),
         ),
         "dots/validation": carriers("validation", counts.dots_validation),
         "dots/test": carriers("test", counts.dots_test),
@@ -105,16 +106,17 @@ def _sets(settings: Synthesis, executor: Executor) -> dict[str, Iterator[Row]]:
 
 def _write(path: Path, rows: Iterator[Row]) -> dict[str, object]:
     subsets: Counter[str] = Counter()
-    captures = []
+    captures = sha256(b"[")  # `digest` of the list of their digests, which would not fit in memory at any size
 
     def counted() -> Iterator[Row]:
         for row in tqdm(rows, desc=f"{path.parent.name}/{path.stem}", unit="image", leave=False):
+            captures.update(f'{"," if subsets else ""}"{digest(row.capture)}"'.encode())
             subsets[row.subset] += 1
-            captures.append(digest(row.capture))
             yield row
 
     images = write_index(path, counted())
-    return {"images": images, "subsets": dict(sorted(subsets.items())), "captures_sha256": digest(captures)}
+    captures.update(b"]")
+    return {"images": images, "subsets": dict(sorted(subsets.items())), "captures_sha256": captures.hexdigest()}
 
 
 if __name__ == "__main__":

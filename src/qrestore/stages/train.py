@@ -19,12 +19,12 @@ from tqdm import tqdm
 
 from qrestore.config import load_section
 from qrestore.datasets.dots import Carriers, dots_row
-from qrestore.datasets.drawing import draw_all, drawing_processes
 from qrestore.datasets.index import read_index
 from qrestore.datasets.motion import Motion, motion_pool_row
 from qrestore.datasets.pools import MIN_AGREEMENT, SAMPLES, ScannedShare, agreement
 from qrestore.datasets.row import Row
 from qrestore.dots.lmmse import save_lmmse
+from qrestore.executor import in_order, workers
 from qrestore.files import digest, read_json, whole, write_json, write_text
 from qrestore.learning.carried import pack, shown
 from qrestore.learning.carriers import Example, PoolRows, prepare
@@ -73,10 +73,10 @@ def fit_linear(model: str) -> None:
             f"training.{model}: no carrier of {recipe.subset!r} in {DOTS_VALIDATION}; add it to dots_validation"
         )
     rows_of_pool = PoolRows(carriers, seed, (recipe.subset,))
-    with drawing_processes() as executor:
-        prepared = draw_all(partial(_prepared, rows_of_pool), range(recipe.pool_size), executor)
+    with workers() as executor:
+        prepared = in_order(partial(_prepared, rows_of_pool), range(recipe.pool_size), executor, batch=4)
         pool = tqdm(prepared, total=recipe.pool_size, desc=f"{model}, pool", unit="image", leave=False)
-        validation = list(executor.map(prepare, rows, chunksize=8))
+        validation = list(in_order(prepare, rows, executor, batch=8))
         fitted = fit(carriers.subsets[recipe.subset].dot_side_px, pool, validation, recipe.ridges)
     save_lmmse(MODELS / f"{model}.safetensors", fitted.reader)
     lines = [f"{ridge:g},{error:.8f}" for ridge, error in fitted.validation_error.items()]
@@ -99,7 +99,7 @@ def _prepared(draw: Callable[[int], Row], item: int) -> Example:
 
 def train_network(model: str) -> None:
     """Train a network; a killed training goes on from its last checkpoint."""
-    with drawing_processes() as executor:
+    with workers() as executor:
         task, agreed = _task(model, executor)
         pool = task.pool(task.recipe.pool_size)
     silent = os.environ.get("RANK", "0") != "0"
@@ -166,7 +166,7 @@ def pack_training(model: str, folder: Path) -> None:
     """
     if model.startswith("lmmse-"):
         raise ValueError(f"{model} is no network; `dvc repro train@{model}` fits it in a minute")
-    with drawing_processes() as executor:
+    with workers() as executor:
         task, _ = _task(model, executor)
         if "scanned" in task.data:
             raise ValueError("training.scanned_share: scans are trained on here alone; set it to 0 to pack a training")
@@ -210,7 +210,7 @@ def import_weights(folder: Path) -> str:
             remedy = f"; `dvc repro validate@{validation.parent.name}` makes it" if path is validation else ""
             raise ValueError(f"{path}: missing{remedy}")
     facts = read_json(folder / f"{model}.json")
-    with drawing_processes() as executor:
+    with workers() as executor:
         task, _ = _task(model, executor)
         first = task.pool(min(task.recipe.pool_size, SAMPLES))
     data = {**task.data, "pool_fingerprint": first.fingerprint}
