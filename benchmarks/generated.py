@@ -25,9 +25,9 @@ from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
+from qrestore.reading import reader
 from qrestore.reading.cascade import read
 from qrestore.reading.crop import cropped, module_darkness
-from qrestore.reading.pictures import read_hard
 from qrestore.reading.proof import prove
 from qrestore.reading.rectify import Placed
 from qrestore.symbol.decode import same_text
@@ -53,12 +53,15 @@ def without(each: int, seed: int) -> dict[str, Any]:
         counted: Counter[str] = Counter()
         for item in tqdm(range(each), desc=kind, leave=False, disable=None):
             drawn = draw(np.random.default_rng([seed, 1000 + number, item]))
-            found = read_hard(drawn.picture)
+            found = reader.read(drawn.picture)
             texts = [code.text for code in found.codes]
             false = [text for text in texts if not any(same_text(text, own) for own in drawn.texts)]
             counted["false" if false else "own text" if texts else "nothing"] += 1
             if false:
-                print(f"{kind}, item {item}: {false} by {found.step}, agreement {found.agreement}", file=sys.stderr)
+                print(
+                    f"{kind}, item {item}: {false} by {found.step}, agreement {found.codes[0].agreement}",
+                    file=sys.stderr,
+                )
         rows[kind] = {"pictures": each, **counted}
         print(f"{kind}: {dict(counted)}", file=sys.stderr, flush=True)
     return {"each": each, "seed": seed, "kinds": rows}
@@ -108,7 +111,7 @@ def _judged(drawn: list[Photograph]) -> dict[str, Any]:
     for one in drawn:
         before += any(same_text(code.text, one.texts[0]) for code in read(one.picture).codes)
         start = time.process_time()
-        found = read_hard(one.picture)
+        found = reader.read(one.picture)
         seconds.append(time.process_time() - start)
         right = any(same_text(code.text, one.texts[0]) for code in found.codes)
         after += right

@@ -26,7 +26,7 @@ from qrestore.arrays import Grey8
 from qrestore.files import digest, write_json
 from qrestore.intervals import clustered_bootstrap
 from qrestore.pictures import open_grey
-from qrestore.reading.pictures import read_hard
+from qrestore.reading import reader
 from qrestore.symbol.decode import require_readers, same_text
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def _measure(folder: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, An
     steps: dict[str, int] = {}
 
     def cascade(picture: Grey8) -> list[str]:
-        found = read_hard(picture)
+        found = reader.read(picture)
         steps[str(found.step or "unread")] = steps.get(str(found.step or "unread"), 0) + 1
         return [code.text for code in found.codes]
 

@@ -42,8 +42,11 @@ def read(picture: Grey8, *, variants: bool = True) -> Reading:
     """
     if codes := read_any(picture):
         return Reading(codes, AS_IT_IS)
-    if not variants:
-        return Reading([], None)
+    return read_variants(picture) if variants else Reading([], None)
+
+
+def read_variants(picture: Grey8) -> Reading:
+    """Read the cheap variants of a (height, width) uint8 picture that no reader reads."""
     # Past this size a picture costs seconds a variant and shows no more of a code.
     base = _scaled(min(1.0, (MAX_VARIANT_PIXELS / picture.size) ** 0.5))(picture)
     for name, make in VARIANTS.items():

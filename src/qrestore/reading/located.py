@@ -13,17 +13,20 @@ A text that was restored, or read off modules, counts when it explains the modul
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, Matrix, to_uint8
+from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
 from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.deblur import deblur
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
-from qrestore.reading.proof import LEAST_AGREEMENT, prove
+from qrestore.reading.hints import Hints
+from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
@@ -51,43 +54,56 @@ _FLATTENED, _DEBLURRED = 3, 2
 """Lattices that are."""
 
 
-@dataclass(frozen=True)
-class Located:
-    """A code, the step that read it, and how much of its modules its text explains; None: not shown, nor needed."""
-
-    code: Code
-    step: str
-    agreement: float | None
-
-
-def read_located(picture: Grey8, budget_s: float) -> Located | None:
-    """Find and read one code in a photograph.
+def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Find symbols in a photograph by their finder patterns, and read one that is sharp enough.
 
     Parameters
     ----------
     picture : (height, width) uint8.
-    budget_s : CPU seconds after which no further lattice is looked for; as many again to flatten, and to deblur.
+    tried : takes the lattices that were looked at, for `flat` and `deblurred`.
+    budget_s : CPU seconds after which no further lattice is looked at.
     """
     begin = time.process_time()
-    tried: list[Placed] = []
-    for placed in _lattices(picture):
-        if found := _upright(picture, placed):
+    for placed in _lattices(picture, hints):
+        crop = cropped(picture, placed, _MODULE_PX)
+        if found := _read_crop(crop, crop, placed, "rectified", hints):
             return found
         tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
-    best = sorted(tried, key=lambda one: -one.agreement)
-    flatten = [(placed, _flat) for placed in best[:_FLATTENED]]
-    restore = [(placed, _deblurred) for placed in best[:_DEBLURRED]] + [
-        (placed, _deblurred_flat) for placed in best[:1]
-    ]
-    for attempts in (flatten, restore):
-        begin = time.process_time()
-        for placed, attempt in attempts:
-            left = budget_s - (time.process_time() - begin)
-            if left > 0 and (found := attempt(picture, placed, left)):
-                return found
     return None
+
+
+def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Read a curved or crumpled symbol, the likeliest lattices first."""
+    begin = time.process_time()
+    for placed in _likeliest(tried)[:_FLATTENED]:
+        if time.process_time() - begin > budget_s:
+            break
+        crop = cropped(picture, placed, _MODULE_PX)
+        if found := _read_crop(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
+            return found
+    return None
+
+
+def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Deblur and read the likeliest lattices; without a text, what was made of the first."""
+    begin = time.process_time()
+    first: Attempt | None = None
+    best = _likeliest(tried)
+    for placed, is_flat in [*((placed, False) for placed in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
+        left = budget_s - (time.process_time() - begin)
+        if left <= 0:
+            break
+        attempt = _deblurred(picture, placed, is_flat, left, hints)
+        if attempt and attempt.codes:
+            return attempt
+        first = first or attempt
+    return first
+
+
+def _likeliest(tried: list[Placed]) -> list[Placed]:
+    return sorted(tried, key=lambda one: -one.agreement)
 
 
 def corners_of(placed: Placed) -> Corners:
@@ -95,7 +111,7 @@ def corners_of(placed: Placed) -> Corners:
     return tuple((float(x), float(y)) for x, y in placed.corners())
 
 
-def _lattices(picture: Grey8) -> Iterator[Placed]:
+def _lattices(picture: Grey8, hints: Hints) -> Iterator[Placed]:
     """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
     small, scale = _reduced(picture)
     enlarge = np.diag([1 / scale, 1 / scale, 1])
@@ -103,7 +119,7 @@ def _lattices(picture: Grey8) -> Iterator[Placed]:
         found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
         for triple in triples(small, distinct(found))[:_TRIPLES]:
             try:
-                good = placements(small, triple)
+                good = placements(small, triple, hints.symbol_version)
             except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
                 continue
             for placed in good[:_LATTICES]:
@@ -130,28 +146,19 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _upright(picture: Grey8, placed: Placed) -> Located | None:
-    return _read_crop(cropped(picture, placed, _MODULE_PX), placed, "rectified")
-
-
-def _flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:  # noqa: ARG001
-    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
-    return _read_crop(crop, placed, "rectified, flattened")
-
-
-def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
+def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
     """Read an upright crop by its modules, then by the readers."""
     darkness = module_darkness(crop, placed.side)
     for matrix in matrices(darkness):
         if is_plausible(matrix) and (codes := _read_clean(matrix)):
-            proof = prove(codes[0].text, placed.symbol_version, darkness)
-            if proof and proof.agreement >= LEAST_AGREEMENT:
-                return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
+            proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
+            if proof and proof.holds:
+                return Attempt(f"{step}, modules", (proven_at(codes[0], placed, proof),), before, proof=proof)
     if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
-        proof = prove(codes[0].text, placed.symbol_version, darkness)
+        proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
         # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
-        proven = proof is not None and proof.agreement >= LEAST_AGREEMENT
-        return Located(_at(codes[0], placed), step, proof.agreement if proof and proven else None)
+        proof = proof if proof and proof.holds else None
+        return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
     return None
 
 
@@ -171,32 +178,29 @@ def _read_upright(picture: Grey8) -> list[Code]:
     return []
 
 
-def _at(code: Code, placed: Placed) -> Code:
-    return replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
+    """A code with its place in the picture, and as what it was proven."""
+    at = replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+    if not proof:
+        return at
+    return replace(at, level=proof.level, mask=proof.mask, margin=proof.margin, agreement=proof.agreement)
 
 
-def _deblurred(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
-    module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
-    return _deblurred_crop(cropped(picture, placed, module_px), placed, "rectified", budget_s)
-
-
-def _deblurred_flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
-    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
-    return _deblurred_crop(crop, placed, "rectified, flattened", budget_s)
-
-
-def _deblurred_crop(crop: Real, placed: Placed, step: str, budget_s: float) -> Located | None:
-    from qrestore.reading.deblur import deblur
-
+def _deblurred(picture: Grey8, placed: Placed, is_flat: bool, budget_s: float, hints: Hints) -> Attempt | None:
+    if is_flat:
+        step, crop = "rectified, flattened", flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+    else:
+        module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
+        step, crop = "rectified", cropped(picture, placed, module_px)
     try:
         restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
     except ValueError:  # nothing in it that could be blurred
         return None
+    step = f"{step}, deblurred, {restored.route}"
     to_picture = from_crop(placed, crop.shape[0])
     guess = Placed(placed.symbol_version, np.linalg.inv(to_picture) @ placed.homography, placed.agreement)
-    found = verified(to_uint8(crop), restored, guess)
+    found = verified(to_uint8(crop), restored, guess, hints)
     if restored.text is None or found is None:
-        return None
+        return Attempt(f"{step}: not read", (), crop, restored.image)
     at = replace(found.placed, homography=to_picture @ found.placed.homography)
-    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
-    return Located(code, f"{step}, deblurred, {restored.route}", found.agreement)
+    return Attempt(step, (proven_at(found.code, at, found.proof),), crop, restored.image, found.proof)

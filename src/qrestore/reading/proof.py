@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrestore.arrays import Matrix
+from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.symbol.classes import data_modules, likely_formats
+from qrestore.symbol.codewords import unused_correction
 from qrestore.symbol.geometry import Level, module_matrix
 
 LEAST_AGREEMENT = 0.35
@@ -21,16 +23,37 @@ _SURE_AGREEMENT = 0.7
 _REACH = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Proof:
-    """Share of what the data modules show that the text explains, and the level and mask it is written with."""
+    """A text held against a picture.
+
+    Attributes
+    ----------
+    agreement : share of what the data modules show that the text explains, up to 1.
+    level, mask : with which it is written.
+    right : (side, side) bool, the modules that it means.
+    seen : the same as the picture shows them.
+    margin : share of the error correction that the wrong ones leave unused; below 0: no reader would read it.
+    """
 
     agreement: float
+    symbol_version: int
     level: Level
     mask: int
+    right: Matrix
+    seen: Matrix
+
+    @property
+    def margin(self) -> float:  # noqa: D102
+        return unused_correction(self.seen, self.right, self.symbol_version, self.level, self.mask)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the picture shows this text."""
+        return self.agreement >= LEAST_AGREEMENT
 
 
-def prove(text: str, symbol_version: int, darkness: NDArray[np.floating]) -> Proof | None:
+def prove(text: str, symbol_version: int, darkness: NDArray[np.floating], hints: Hints = NOTHING_KNOWN) -> Proof | None:
     """Find the level and mask with which a text explains the modules of a picture best.
 
     Parameters
@@ -43,14 +66,16 @@ def prove(text: str, symbol_version: int, darkness: NDArray[np.floating]) -> Pro
     """
     best: Proof | None = None
     # The likeliest first: encoding takes milliseconds, and one is enough where all is well.
-    for level, mask in likely_formats(np.asarray(darkness > 0, np.bool_)):
+    seen = np.asarray(darkness > 0, np.bool_)
+    formats = sorted(likely_formats(seen), key=lambda one: one[0] != hints.level)
+    for level, mask in formats:
         try:
             matrix = module_matrix(text, symbol_version, level, mask)
         except ValueError:  # the text does not fit this level
             continue
         share = agreement(matrix, symbol_version, darkness)
         if best is None or share > best.agreement:
-            best = Proof(share, level, mask)
+            best = Proof(share, symbol_version, level, mask, matrix, seen)
         if share >= _SURE_AGREEMENT:
             break
     return best

@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
+from qrestore.reading.attempt import Attempt
 from qrestore.reading.deblur import deblur, squared
-from qrestore.reading.located import Located, corners_of
+from qrestore.reading.hints import Hints
+from qrestore.reading.located import proven_at
 from qrestore.reading.rectify import Homography
 from qrestore.reading.verified import verified
-from qrestore.symbol.decode import Code
 
 
-def read_whole(picture: Grey8, budget_s: float) -> Located | None:
+def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | None:
     """Deblur a picture as a whole; a text counts when it explains the modules that the picture shows.
 
     Parameters
@@ -22,15 +23,15 @@ def read_whole(picture: Grey8, budget_s: float) -> Located | None:
     """
     image = squared(picture)
     try:
-        restored = deblur(image, budget_s=budget_s)
+        restored = deblur(image, symbol_version=hints.symbol_version, budget_s=budget_s)
     except ValueError:  # even, or without any ink: nothing that could be blurred
         return None
-    found = verified(to_uint8(image), restored)
+    step = f"deblurred, {restored.route}"
+    found = verified(to_uint8(image), restored, hints=hints)
     if restored.text is None or found is None:
-        return None
+        return Attempt(f"{step}: not read", (), image, restored.image)
     at = replace(found.placed, homography=_from_square(picture, image.shape[0]) @ found.placed.homography)
-    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
-    return Located(code, f"deblurred, {restored.route}", found.agreement)
+    return Attempt(step, (proven_at(found.code, at, found.proof),), image, restored.image, found.proof)
 
 
 def _from_square(picture: Grey8, side_px: int) -> Homography:

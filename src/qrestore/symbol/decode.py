@@ -8,11 +8,13 @@ says which and what to do.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8
+from qrestore.symbol.geometry import Level
 
 Corners = tuple[tuple[float, float], ...]
 """Four (x, y) in pixels, clockwise from the symbol's top left."""
@@ -20,13 +22,21 @@ Corners = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Code:
-    """One decoded symbol: its text, the bytes it was made of, who read it, where, its version; None: not said."""
+    """One decoded symbol: its text, the bytes it was made of, who read it, where, and how it is coded; None: not said.
+
+    `mask` is 0 to 7; `margin` the share of error correction left unused, in the worst block; `agreement` how much of
+    what a picture's modules show the text explains, where that was checked.
+    """
 
     text: str
     raw: bytes | None
     reader: str
     corners: Corners
     symbol_version: int | None = None
+    level: Level | None = None
+    mask: int | None = None
+    margin: float | None = None
+    agreement: float | None = None
 
 
 Reader = Callable[[Grey8], list[Code]]
@@ -55,8 +65,20 @@ def _zxing() -> Reader:
             raw = bytes(code.bytes)
             names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
             text = code.text if names_charset else text_of(raw) or code.text
-            version = code.extra.get("Version")  # type: ignore[attr-defined]
-            codes.append(Code(text, raw, "zxing-cpp", corners, version and int(version)))
+            coding: Any = code.extra
+            version = coding.get("Version")
+            codes.append(
+                Code(
+                    text,
+                    raw,
+                    "zxing-cpp",
+                    corners,
+                    version and int(version),
+                    coding.get("ECLevel"),
+                    coding.get("DataMask"),
+                    coding.get("UEC"),
+                )
+            )
         return codes
 
     return read
