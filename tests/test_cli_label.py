@@ -296,7 +296,7 @@ def test_a_picture_that_is_not_there_is_exit_2(folder, capsys):
 
 def test_weights_that_are_missing_are_exit_1_with_the_remedy(folder, capsys, monkeypatch):
     make(capsys)
-    monkeypatch.setattr(cli_label, "_models", lambda: folder / "nowhere")
+    monkeypatch.setattr(cli_label, "models_folder", lambda: folder / "nowhere")
     refused(read(capsys), "nowhere/lmmse-2px.safetensors: no such weights file; `git restore models`", code=1)
 
 

@@ -144,7 +144,7 @@ def _read(arguments: argparse.Namespace) -> int:
     key = key_of(arguments.key)
     source = sys.stdin.buffer.read() if arguments.picture == STANDARD_INPUT else _picture(Path(arguments.picture))
     path = shown(arguments.picture)
-    found = read_label(path, source, key, _models())
+    found = read_label(path, source, key, models_folder())
     if found.message is not None and found.codes > 1:
         print(f"note: {printable(path)}: {found.codes} QR codes; cut out those that are not told", file=sys.stderr)
     said = found.to_json()
@@ -168,7 +168,7 @@ def _picture(path: Path) -> Path:
     return path
 
 
-def _models() -> Path:
+def models_folder() -> Path:
     """Weights of the working folder, or of the checkout that this package was installed from."""
     from qrestore.stages import MODELS
 

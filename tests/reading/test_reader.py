@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+import qrestore
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
@@ -74,7 +75,7 @@ def test_the_text_is_that_of_the_first_code():
         (b"no picture", "not an image"),
         (PNG[:-60], "truncated or damaged|not an image"),
         (encoded(np.zeros((5, 5), np.uint8)), "too small"),
-        (encoded(np.full((50, 50), 200, np.uint8)), "no reader finds a code"),
+        (encoded(np.full((50, 50), 200, np.uint8)), "no QR code is seen"),
     ],
 )
 def test_what_says_nothing_has_a_reason(source, reason):
@@ -90,7 +91,8 @@ def test_a_file_that_vanished_is_unread(tmp_path):
 
 
 def test_a_restored_symbol_is_proven_and_shown(blurred):
-    result, attempt = restore(blurred, effort=4)
+    found = restore(blurred, effort=4)
+    result, attempt = found.result, found.attempt
     plain = as_json(result)
     assert (result.status, result.text) == ("restored", "a part of a picture")
     assert plain["sharpness_after"] > 2 * plain["sharpness_before"]
@@ -99,9 +101,28 @@ def test_a_restored_symbol_is_proven_and_shown(blurred):
     assert code.margin == attempt.proof.margin < 1
     assert attempt.before.shape == attempt.after.shape
     assert attempt.proof.right.shape == (29, 29)
+    assert found.image is attempt.after
 
 
 def test_without_time_no_step_but_the_first_is_taken(blurred):
     found = read(blurred, timeout_s=0)
     assert (found.status, list(found.milliseconds)) == ("unread", ["as it is"])
-    assert "no time left" in found.reason
+    assert "time allowed" in found.reason
+
+
+def test_every_code_is_found_where_one_is_sharp_and_one_is_not(blurred):
+    sharp = np.full((blurred.shape[0], 260), 200, np.uint8)
+    symbol = symbol_picture("the sharp one")
+    sharp[20 : 20 + symbol.shape[0], 20 : 20 + symbol.shape[1]] = symbol
+    picture = np.hstack([blurred, sharp])
+    assert [code.text for code in read(picture).codes] == ["the sharp one"]
+    found = read(picture, effort=4, every=True)
+    assert {code.text for code in found.codes} == {"the sharp one", "a part of a picture"}
+    assert (found.status, found.step) == ("read", "as it is")
+
+
+def test_the_package_itself_reads():
+    assert qrestore.read(symbol_picture("hello")).text == "hello"
+    assert qrestore.restore(symbol_picture("hello")).image.ndim == 2
+    with pytest.raises(AttributeError, match="no attribute 'reed'"):
+        _ = qrestore.reed

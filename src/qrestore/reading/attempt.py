@@ -18,6 +18,7 @@ class Attempt:
     before : (side_px, side_px) in [0, 1], the symbol as it is in the picture, upright; None where a reader sufficed.
     after : the same restored; None where nothing had to be.
     proof : the text held against the picture's modules; None where its reader's error correction is the proof.
+    is_seen : whether there is a symbol, read or not; else `before` and `after` may show anything.
     """
 
     step: str
@@ -25,3 +26,4 @@ class Attempt:
     before: Image | None = None
     after: Image | None = None
     proof: Proof | None = None
+    is_seen: bool = True

@@ -12,37 +12,57 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from qrestore.arrays import Grey8, check_image, to_uint8
+from qrestore.arrays import Grey8, Image, check_image, from_uint8, to_uint8
 from qrestore.pictures import MAX_MEGAPIXELS, PictureError, check_size, open_grey
 from qrestore.reading import cascade
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
+from qrestore.symbol.decode import Code
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
+
+_SHOWN_MODULE_PX = 8
+_NOT_SEEN = "no QR code is seen"
+_NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
+_NO_TIME = "not read in the time allowed"
 
 Picture = str | Path | bytes | NDArray[np.generic]
 """Path of a picture file, the bytes of one, or (height, width) or (height, width, 3) RGB, uint8 or float in [0, 1]."""
 
 
-class Restoration(NamedTuple):
-    """What a picture says, and the attempt that this comes from; None where no symbol had to be restored."""
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """What a picture says, and what was made of it to read it.
+
+    Attributes
+    ----------
+    attempt : that which read it, or the last one; None where no symbol was seen.
+    image : (side_px, side_px) in [0, 1], the first symbol upright and as sharp as it was made; None as `attempt`.
+    """
 
     result: Result
     attempt: Attempt | None
+    image: Image | None
 
 
 def read(
-    picture: Picture, *, effort: int = DEFAULT_EFFORT, hints: Hints = NOTHING_KNOWN, timeout_s: float = np.inf
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    timeout_s: float = np.inf,
+    hints: Hints = NOTHING_KNOWN,
+    every: bool = False,
 ) -> Result:
     """Read the QR codes of a picture, sharp or blurred.
 
@@ -50,8 +70,9 @@ def read(
     ----------
     effort : 0 to 9: each step allows 0.3 s more of CPU time to find symbols, to flatten and to deblur them; 0 leaves
         that out.
-    hints : what is known of the symbol.
     timeout_s : wall time after which no further step begins.
+    hints : what is known of the symbol.
+    every : go on after the first that was read, until no more is.
 
     Returns
     -------
@@ -62,33 +83,74 @@ def read(
     ValueError
         An array that is no picture, or an effort out of its range.
     """
-    return restore(picture, effort=effort, hints=hints, timeout_s=timeout_s).result
+    return restore(picture, effort=effort, timeout_s=timeout_s, hints=hints, every=every).result
 
 
 def restore(
-    picture: Picture, *, effort: int = DEFAULT_EFFORT, hints: Hints = NOTHING_KNOWN, timeout_s: float = np.inf
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    timeout_s: float = np.inf,
+    hints: Hints = NOTHING_KNOWN,
+    every: bool = False,
 ) -> Restoration:
-    """Read a picture as `read` does, and keep what was made of its symbol: upright, before and after."""
+    """Read a picture as `read` does, and keep what was made of its symbol."""
     if not 0 <= effort <= MAX_EFFORT:
         raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
     path = str(picture) if isinstance(picture, str | Path) else None
     try:
         grey = _grey(picture)
     except PictureError as error:
-        return Restoration(Result(path, "unread", reason=str(error)), None)
-    milliseconds: dict[str, float] = {}
+        return Restoration(Result(path, "unread", reason=str(error)), None, None)
     end = time.perf_counter() + timeout_s
-    found = last = None
-    for step, way in _ways(grey, effort, hints):
+    milliseconds: dict[str, float] = {}
+    found = first = _first(grey, effort, hints, end, milliseconds)
+    codes = list(first.codes) if first else []
+    rest = grey
+    while every and found and found.codes and all(code.corners for code in found.codes):
+        rest = _without(rest, found.codes)
+        found = _first(rest, effort, hints, end, milliseconds)
+        codes += found.codes if found else ()
+    result = _told(path, first, tuple(codes), milliseconds, time.perf_counter() > end)
+    return Restoration(result, first, _image(grey, first))
+
+
+def _first(picture: Grey8, effort: int, hints: Hints, end: float, milliseconds: dict[str, float]) -> Attempt | None:
+    """Go through the cascade until something is read, or time is out; adds to the milliseconds of each step."""
+    last: Attempt | None = None
+    for step, way in _ways(picture, effort, hints):
         begin = time.perf_counter()
         if milliseconds and begin > end:
             break
         found = way()
-        milliseconds[step] = 1000 * (time.perf_counter() - begin)
+        milliseconds[step] = milliseconds.get(step, 0) + 1000 * (time.perf_counter() - begin)
         last = found or last
         if found and found.codes:
             break
-    return Restoration(_told(path, last, milliseconds, time.perf_counter() > end), last)
+    return last
+
+
+def _without(picture: Grey8, codes: tuple[Code, ...]) -> Grey8:
+    """Paint codes over."""
+    painted = picture.copy()
+    for code in codes:
+        around = np.rint(code.corners).astype(np.int32)
+        cv2.fillConvexPoly(painted, around, int(np.median(painted)))
+    return painted
+
+
+def _image(picture: Grey8, attempt: Attempt | None) -> Image | None:
+    if attempt is None:
+        return None
+    if attempt.after is not None or attempt.before is not None:
+        return attempt.before if attempt.after is None else attempt.after
+    code = attempt.codes[0]
+    if code.symbol_version is None:
+        return from_uint8(picture)
+    from qrestore.reading.crop import cropped
+    from qrestore.reading.verified import placed_at
+
+    return cropped(picture, placed_at(code), _SHOWN_MODULE_PX)
 
 
 def _grey(picture: Picture) -> Grey8:
@@ -126,12 +188,13 @@ def _of_readers(found: cascade.Reading) -> Attempt | None:
     return Attempt(str(found.step), tuple(found.codes)) if found.codes else None
 
 
-def _told(path: str | None, last: Attempt | None, milliseconds: dict[str, float], timed_out: bool) -> Result:
-    if last is None or not last.codes:
-        reason = "no time left to read it; allow more" if timed_out else "no reader finds a code"
-        return Result(path, "unread", reason=reason, milliseconds=milliseconds)
-    code, step = last.codes[0], last.step
-    if last.before is None or last.after is None:
-        return Result(path, "read", code.text, last.codes, step, milliseconds=milliseconds)
-    before, after = (round(tenengrad(image), 4) for image in (last.before, last.after))
-    return Result(path, "restored", code.text, last.codes, step, None, before, after, milliseconds)
+def _told(
+    path: str | None, first: Attempt | None, codes: tuple[Code, ...], milliseconds: dict[str, float], is_late: bool
+) -> Result:
+    if first is None or not codes:
+        reason = _NOT_READ if first and first.is_seen else _NOT_SEEN
+        return Result(path, "unread", reason=_NO_TIME if is_late else reason, milliseconds=milliseconds)
+    if first.before is None or first.after is None:
+        return Result(path, "read", codes[0].text, codes, first.step, milliseconds=milliseconds)
+    before, after = (round(tenengrad(image), 4) for image in (first.before, first.after))
+    return Result(path, "restored", codes[0].text, codes, first.step, None, before, after, milliseconds)

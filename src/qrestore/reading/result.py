@@ -34,6 +34,7 @@ class Result:
     label : what a label hides, where a key was given.
     model : the network that restored it.
     notes : what was done to the picture before it was read.
+    files : pictures that were written.
     """
 
     path: str | None
@@ -48,6 +49,7 @@ class Result:
     label: LabelReading | None = None
     model: Model | None = None
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain object for `--json`, as `result.schema.json` describes it."""
@@ -58,6 +60,7 @@ class Result:
             "label": self.label and self.label.to_json(),
             "model": self.model and self.model._asdict(),
             "notes": list(self.notes),
+            "files": list(self.files),
         }
 
 

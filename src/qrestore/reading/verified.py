@@ -40,7 +40,7 @@ def verified(
         return None
     codes = [code for code in read_any(to_uint8(restored.image)) if code.text == restored.text]
     code = codes[0] if codes else Code(restored.text, None, "deblur", ())
-    at = [_placed(code) for code in codes if code.symbol_version]
+    at = [placed_at(code) for code in codes if code.symbol_version]
     for placed in [*at, *([] if guess is None else [guess])]:
         try:
             darkness = module_darkness(cropped(picture, placed, _MODULE_PX), placed.side)
@@ -52,7 +52,8 @@ def verified(
     return None
 
 
-def _placed(code: Code) -> Placed:
+def placed_at(code: Code) -> Placed:
+    """Lattice of a code whose version its reader tells."""
     assert code.symbol_version
     n = side_modules(code.symbol_version)
     square = np.array([(0, 0), (n, 0), (n, n), (0, n)], np.float32)

@@ -29,7 +29,7 @@ def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | 
     step = f"deblurred, {restored.route}"
     found = verified(to_uint8(image), restored, hints=hints)
     if restored.text is None or found is None:
-        return Attempt(f"{step}: not read", (), image, restored.image)
+        return Attempt(f"{step}: not read", (), image, restored.image, is_seen=False)
     at = replace(found.placed, homography=_from_square(picture, image.shape[0]) @ found.placed.homography)
     return Attempt(step, (proven_at(found.code, at, found.proof),), image, restored.image, found.proof)
 
