@@ -107,7 +107,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         hints=Hints(arguments.version_hint, arguments.level_hint, arguments.prefix),
         every=arguments.all,
         key=key_of(arguments.key) if arguments.key else None,
-        models=models_folder(),
+        models=models_folder() if arguments.key else Path(),
     )
     bad_paths: list[str] = []
     given = list(_pictures(arguments.paths, bad_paths))

@@ -124,9 +124,10 @@ def _first(picture: Grey8, effort: int, hints: Hints, end: float, milliseconds: 
             break
         found = way()
         milliseconds[step] = milliseconds.get(step, 0) + 1000 * (time.perf_counter() - begin)
-        last = found or last
         if found and found.codes:
-            break
+            return found
+        if found and (last is None or found.is_seen):
+            last = found
     return last
 
 
