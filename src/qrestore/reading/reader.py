@@ -27,7 +27,7 @@ from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
-from qrestore.symbol.decode import Code
+from qrestore.symbol.decode import Code, readers
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
@@ -168,21 +168,31 @@ def _grey(picture: Picture) -> Grey8:
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
-    yield "as it is", lambda: _of_readers(cascade.read(picture, variants=False))
-    yield "variants", lambda: _of_readers(cascade.read_variants(picture))
-    if not effort:
-        return
+    quickest, *others = readers().values()
+    yield "as it is", lambda: _of_readers(cascade.read_plain(picture, [quickest]))
+    yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
+    yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
+    if effort:
+        yield from _hard_ways(picture, effort, hints)
+    # They cost more than all that restores most pictures, and seldom read what that does not.
+    yield "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, others))
+    if effort:
+        from qrestore.reading.deblur import BUDGET_S
+        from qrestore.reading.whole import deblurred_whole
+
+        yield "deblurred whole", lambda: deblurred_whole(picture, effort * BUDGET_S, hints)
+
+
+def _hard_ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.rectify import Placed
-    from qrestore.reading.whole import deblurred_whole
 
     budget_s = effort * BUDGET_S
     tried: list[Placed] = []
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
-    yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:
