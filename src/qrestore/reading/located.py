@@ -50,6 +50,8 @@ _CROP_VARIANTS = ("global threshold", "local threshold", "sharpened", "smoothed"
 """Light, size and contrast of a crop are even already."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
+_LIKELY, _GLANCES, _GLANCE_S = 0.3, 4, 0.01
+"""Agreement, number of lattices and CPU seconds for which the first route of deblurring is worth a glance at once."""
 _FLATTENED, _DEBLURRED = 3, 2
 """Lattices that are."""
 
@@ -68,6 +70,10 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
         crop = cropped(picture, placed, _MODULE_PX)
         if found := _read_crop(crop, crop, placed, "rectified", hints):
             return found
+        if placed.agreement > _LIKELY and len(tried) < _GLANCES:
+            found = _deblurred(picture, placed, False, _GLANCE_S, hints)
+            if found and found.codes:
+                return found
         tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
