@@ -1,7 +1,6 @@
-"""Reading on generated photographs, by condition, and false reads on pictures without a code.
+"""Reading on generated photographs, by condition; false reads are counted by `benchmarks.false_reads`.
 
     python -m benchmarks.generated photographs [EACH] [SEED]
-    python -m benchmarks.generated without [EACH] [SEED]
     python -m benchmarks.generated proof [EACH] [SEED]
 
 Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it measured.
@@ -21,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
+from benchmarks.photographs import CONDITIONS, Photograph, photograph
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
@@ -44,27 +43,6 @@ def photographs(each: int, seed: int) -> dict[str, Any]:
         drawn = [photograph(condition, np.random.default_rng([seed, number, item])) for item in range(each)]
         rows[condition] = _judged(drawn)
     return {"each": each, "seed": seed, "machine": _machine(), "conditions": rows}
-
-
-def without(each: int, seed: int) -> dict[str, Any]:
-    """False reads by kind; for a destroyed symbol its own text is none."""
-    rows = {}
-    for number, (kind, draw) in enumerate(WITHOUT.items()):
-        counted: Counter[str] = Counter()
-        for item in tqdm(range(each), desc=kind, leave=False, disable=None):
-            drawn = draw(np.random.default_rng([seed, 1000 + number, item]))
-            found = reader.read(drawn.picture)
-            texts = [code.text for code in found.codes]
-            false = [text for text in texts if not any(same_text(text, own) for own in drawn.texts)]
-            counted["false" if false else "own text" if texts else "nothing"] += 1
-            if false:
-                print(
-                    f"{kind}, item {item}: {false} by {found.step}, agreement {found.codes[0].agreement}",
-                    file=sys.stderr,
-                )
-        rows[kind] = {"pictures": each, **counted}
-        print(f"{kind}: {dict(counted)}", file=sys.stderr, flush=True)
-    return {"each": each, "seed": seed, "kinds": rows}
 
 
 def proof(each: int, seed: int) -> dict[str, Any]:
@@ -149,21 +127,12 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def false_table(result: dict[str, Any]) -> str:
-    """Markdown table of the pictures without a code."""
-    lines = ["| generated, without a code | pictures | false reads | its own text |", "|---|---|---|---|"]
-    for name, row in result["kinds"].items():
-        lines.append(f"| {name} | {row['pictures']} | {row.get('false', 0)} | {row.get('own text', 0)} |")
-    return "\n".join(lines)
-
-
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, one thread"
 
 
 PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
     "photographs": (photographs, table),
-    "without": (without, false_table),
     "proof": (proof, proof_table),
 }
 
