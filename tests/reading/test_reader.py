@@ -105,3 +105,14 @@ def test_without_time_no_step_but_the_first_is_taken(blurred):
     found = read(blurred, timeout_s=0)
     assert (found.status, list(found.milliseconds)) == ("unread", ["as it is"])
     assert "no time left" in found.reason
+
+
+def test_a_symbol_that_fills_its_picture_is_deblurred_before_any_is_looked_for():
+    sharp = from_uint8(symbol_picture("fills its picture", module_px=10, quiet_zone=4))
+    found = read(to_uint8(blur(sharp, disk(9))))
+    assert (found.status, found.text) == ("restored", "fills its picture")
+    assert list(found.milliseconds) == ["as it is", "deblurred at once"]
+
+
+def test_without_effort_every_reader_is_asked_and_nothing_is_deblurred():
+    assert list(read(np.full((50, 50), 200, np.uint8), effort=0).milliseconds) == ["as it is", "variants", "slow reader"]

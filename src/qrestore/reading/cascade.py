@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8
-from qrestore.symbol.decode import Code, read_any
+from qrestore.symbol.decode import Code, readers
 
 AS_IT_IS = "as it is"
 MAX_VARIANT_PIXELS = 8_000_000
+SLOW = "opencv"
+"""The reader that costs more than the others together, and reads little that they do not."""
 
 
 class Variant(NamedTuple):
@@ -28,32 +30,41 @@ class Reading(NamedTuple):
     step: str | None
 
 
-def read(picture: Grey8, *, variants: bool = True) -> Reading:
+def read(picture: Grey8, *, variants: bool = True, slow: bool | None = None) -> Reading:
     """Read a picture.
 
     Parameters
     ----------
     picture : (height, width) uint8.
     variants : whether to go on to the cheap variants when the readers see nothing.
+    slow : whether to ask the slow reader alone, or the quick ones alone; None: all.
 
     Returns
     -------
     Codes with corners in the pixels of `picture`.
     """
-    if codes := read_any(picture):
+    if codes := _first(picture, slow):
         return Reading(codes, AS_IT_IS)
-    return read_variants(picture) if variants else Reading([], None)
+    return read_variants(picture, slow=slow) if variants else Reading([], None)
 
 
-def read_variants(picture: Grey8) -> Reading:
+def read_variants(picture: Grey8, *, slow: bool | None = None) -> Reading:
     """Read the cheap variants of a (height, width) uint8 picture that no reader reads."""
     # Past this size a picture costs seconds a variant and shows no more of a code.
     base = _scaled(min(1.0, (MAX_VARIANT_PIXELS / picture.size) ** 0.5))(picture)
     for name, make in VARIANTS.items():
         variant = make(base.picture)
-        if codes := read_any(variant.picture):
+        if codes := _first(variant.picture, slow):
             return Reading([_in_original(code, variant.scale * base.scale) for code in codes], name)
     return Reading([], None)
+
+
+def _first(picture: Grey8, slow: bool | None) -> list[Code]:
+    """Codes of the first reader that finds any."""
+    for name, read_codes in readers().items():
+        if slow in (None, name == SLOW) and (codes := read_codes(picture)):
+            return codes
+    return []
 
 
 def _in_original(code: Code, scale: float) -> Code:

@@ -2,12 +2,15 @@
 
 | step | what | where |
 |---|---|---|
-| as it is | the readers | `cascade` |
-| variants | the readers on thresholded, scaled, inverted pictures | `cascade` |
-| rectified | symbols found by their finder patterns, made upright | `located` |
-| flattened | the same, curved or crumpled | `located` |
+| as it is | the quick readers | `cascade` |
+| deblurred at once | a symbol that fills its picture, by the likeliest blurs | `whole` |
+| rectified | symbols found by their finder patterns, made upright, deblurred by the likeliest blurs | `located` |
+| variants | the quick readers on thresholded, scaled, inverted pictures | `cascade` |
+| slow reader | OpenCV's, which costs more than all of these where it sees nothing | `cascade` |
+| flattened | symbols found, curved or crumpled | `located` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
+| slow reader, variants | OpenCV's on what the quick ones had | `cascade` |
 """
 
 import time
@@ -105,21 +108,30 @@ def _grey(picture: Picture) -> Grey8:
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
-    yield "as it is", lambda: _of_readers(cascade.read(picture, variants=False))
-    yield "variants", lambda: _of_readers(cascade.read_variants(picture))
-    if not effort:
-        return
+    yield "as it is", lambda: _of_readers(cascade.read(picture, variants=False, slow=False))
+    if effort:
+        yield from _restoring(picture, effort, hints)
+    else:
+        yield "variants", lambda: _of_readers(cascade.read_variants(picture, slow=False))
+        yield "slow reader", lambda: _of_readers(cascade.read(picture, slow=True))
+
+
+def _restoring(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.rectify import Placed
-    from qrestore.reading.whole import deblurred_whole
+    from qrestore.reading.whole import deblurred_at_once, deblurred_whole
 
     budget_s = effort * BUDGET_S
     tried: list[Placed] = []
+    yield "deblurred at once", lambda: deblurred_at_once(picture, hints)
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
+    yield "variants", lambda: _of_readers(cascade.read_variants(picture, slow=False))
+    yield "slow reader", lambda: _of_readers(cascade.read(picture, variants=False, slow=True))
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
+    yield "slow reader, variants", lambda: _of_readers(cascade.read_variants(picture, slow=True))
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:
