@@ -134,7 +134,7 @@ def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float =
         seconds[name] = time.process_time() - before
         if tried and tried[-1].text is not None:
             return replace(tried[-1], seconds=seconds)
-    if len(tried) < 2:  # nothing but the picture itself
+    if refusals and len(tried) < 2:  # nothing but the picture itself
         raise refusals[0]
     return replace(max(tried, key=lambda one: one.sharpness), seconds=seconds)
 
