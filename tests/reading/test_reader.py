@@ -108,7 +108,7 @@ def test_without_time_no_step_but_the_first_is_taken(blurred):
 
 
 def test_a_symbol_that_fills_its_picture_is_deblurred_before_any_is_looked_for():
-    sharp = from_uint8(symbol_picture("fills its picture", module_px=10, quiet_zone=4))
+    sharp = from_uint8(symbol_picture("fills its picture", 2, module_side_px=10))
     found = read(to_uint8(blur(sharp, disk(9))))
     assert (found.status, found.text) == ("restored", "fills its picture")
     assert list(found.milliseconds) == ["as it is", "deblurred at once"]

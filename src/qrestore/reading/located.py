@@ -100,7 +100,9 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
         left = budget_s - (time.process_time() - begin)
         if left <= 0:
             break
-        attempt = _deblurred(picture, placed, is_flat, partial(deblur, budget_s=left), hints)
+        attempt = _deblurred(
+            picture, placed, is_flat, partial(deblur, symbol_version=hints.symbol_version, budget_s=left), hints
+        )
         if attempt and attempt.codes:
             return attempt
         first = first or attempt
