@@ -4,7 +4,7 @@
 |---|---|
 | finders, triples | places like finder patterns, three by three |
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
-| rectified | its modules drawn clean; readers on the upright crop and its cheap variants |
+| rectified | its modules drawn clean; readers on the upright crop and its cheap variants; the likeliest kernels |
 | flattened | the same where the symbol is curved or crumpled |
 | deblurred | the chain `deblur` on the crop, laid on paper |
 
@@ -12,17 +12,18 @@ A text that was restored, or read off modules, counts when it explains the modul
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, Matrix, to_uint8
+from qrestore.arrays import Grey8, Image, Matrix, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
 from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
-from qrestore.reading.deblur import deblur
+from qrestore.reading.deblur import deblur, deblur_at_once
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
@@ -31,6 +32,7 @@ from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
 from qrestore.reading.verified import verified
+from qrestore.restoration.result import Restored
 from qrestore.symbol.decode import Code, Corners, readers
 from qrestore.symbol.render import render
 
@@ -50,14 +52,12 @@ _CROP_VARIANTS = ("global threshold", "local threshold", "sharpened", "smoothed"
 """Light, size and contrast of a crop are even already."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
-_LIKELY, _GLANCES, _GLANCE_S = 0.3, 4, 0.01
-"""Agreement, number of lattices and CPU seconds for which the first route of deblurring is worth a glance at once."""
 _FLATTENED, _DEBLURRED = 3, 2
 """Lattices that are."""
 
 
 def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
-    """Find symbols in a photograph by their finder patterns, and read one that is sharp enough.
+    """Find symbols in a photograph by their finder patterns, and read one that is sharp or deblurred at once.
 
     Parameters
     ----------
@@ -70,10 +70,9 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
         crop = cropped(picture, placed, _MODULE_PX)
         if found := _read_crop(crop, crop, placed, "rectified", hints):
             return found
-        if placed.agreement > _LIKELY and len(tried) < _GLANCES:
-            found = _deblurred(picture, placed, False, _GLANCE_S, hints)
-            if found and found.codes:
-                return found
+        found = _deblurred(picture, placed, False, deblur_at_once, hints)
+        if found and found.codes:
+            return found
         tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
@@ -101,7 +100,9 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
         left = budget_s - (time.process_time() - begin)
         if left <= 0:
             break
-        attempt = _deblurred(picture, placed, is_flat, left, hints)
+        attempt = _deblurred(
+            picture, placed, is_flat, partial(deblur, symbol_version=hints.symbol_version, budget_s=left), hints
+        )
         if attempt and attempt.codes:
             return attempt
         first = first or attempt
@@ -192,14 +193,16 @@ def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
     return replace(at, level=proof.level, mask=proof.mask, margin=proof.margin, agreement=proof.agreement)
 
 
-def _deblurred(picture: Grey8, placed: Placed, is_flat: bool, budget_s: float, hints: Hints) -> Attempt | None:
+def _deblurred(
+    picture: Grey8, placed: Placed, is_flat: bool, restore: Callable[[Image], Restored], hints: Hints
+) -> Attempt | None:
     if is_flat:
         step, crop = "rectified, flattened", flattened(cropped(picture, placed, _MODULE_PX), placed.side)
     else:
         module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
         step, crop = "rectified", cropped(picture, placed, module_px)
     try:
-        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
+        restored = restore(on_paper(crop, placed.side).astype(np.float64))
     except ValueError:  # nothing in it that could be blurred
         return None
     step = f"{step}, deblurred, {restored.route}"

@@ -2,12 +2,15 @@
 
 | step | what | where |
 |---|---|---|
-| as it is | the readers | `cascade` |
-| variants | the readers on thresholded, scaled, inverted pictures | `cascade` |
-| rectified | symbols found by their finder patterns, made upright | `located` |
-| flattened | the same, curved or crumpled | `located` |
+| as it is | the quickest reader | `cascade` |
+| deblurred at once | a symbol that fills its picture, by the likeliest blurs | `whole` |
+| variants | the quickest reader on thresholded, scaled, inverted pictures | `cascade` |
+| rectified | symbols found by their finder patterns, made upright, deblurred by the likeliest blurs | `located` |
+| other readers | on the picture as it is | `cascade` |
+| flattened | symbols found, curved or crumpled | `located` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
+| other readers, variants | costlier than all that restores most pictures | `cascade` |
 """
 
 import time
@@ -27,7 +30,7 @@ from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
-from qrestore.symbol.decode import Code, readers
+from qrestore.symbol.decode import Code, Reader, readers
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
@@ -39,6 +42,10 @@ _NO_TIME = "not read in the time allowed"
 
 Picture = str | Path | bytes | NDArray[np.generic]
 """Path of a picture file, the bytes of one, or (height, width) or (height, width, 3) RGB, uint8 or float in [0, 1]."""
+
+
+Way = tuple[str, Callable[[], Attempt | None]]
+"""A step's name, and what it does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,32 +174,32 @@ def _grey(picture: Picture) -> Grey8:
     return np.ascontiguousarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
+def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[Way]:
     quickest, *others = readers().values()
     yield "as it is", lambda: _of_readers(cascade.read_plain(picture, [quickest]))
-    yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
-    yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     if effort:
-        yield from _hard_ways(picture, effort, hints)
-    # They cost more than all that restores most pictures, and seldom read what that does not.
+        yield from _restoring(picture, effort, hints, quickest, others)
+    else:
+        yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
+        yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     yield "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, others))
-    if effort:
-        from qrestore.reading.deblur import BUDGET_S
-        from qrestore.reading.whole import deblurred_whole
-
-        yield "deblurred whole", lambda: deblurred_whole(picture, effort * BUDGET_S, hints)
 
 
-def _hard_ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
+def _restoring(picture: Grey8, effort: int, hints: Hints, quickest: Reader, others: list[Reader]) -> Iterator[Way]:
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.rectify import Placed
+    from qrestore.reading.whole import deblurred_at_once, deblurred_whole
 
     budget_s = effort * BUDGET_S
     tried: list[Placed] = []
+    yield "deblurred at once", lambda: deblurred_at_once(picture, hints)
+    yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
+    yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
+    yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:

@@ -1,16 +1,24 @@
 """A symbol that is most of its picture, too blurred for its finder patterns to be found: deblurred as it stands."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
+from qrestore.arrays import Grey8, Image, to_uint8
 from qrestore.reading.attempt import Attempt
-from qrestore.reading.deblur import deblur, squared
+from qrestore.reading.deblur import deblur, deblur_at_once, squared
 from qrestore.reading.hints import Hints
 from qrestore.reading.located import proven_at
 from qrestore.reading.rectify import Homography
 from qrestore.reading.verified import verified
+from qrestore.restoration.result import Restored
+
+
+def deblurred_at_once(picture: Grey8, hints: Hints) -> Attempt | None:
+    """Deblur a picture as a whole by the likeliest kernels alone: what is read so costs less than to look for it."""
+    return _deblurred(picture, deblur_at_once, hints)
 
 
 def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | None:
@@ -21,9 +29,13 @@ def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | 
     picture : (height, width) uint8.
     budget_s : CPU seconds after which no further route begins.
     """
+    return _deblurred(picture, partial(deblur, symbol_version=hints.symbol_version, budget_s=budget_s), hints)
+
+
+def _deblurred(picture: Grey8, restore: Callable[[Image], Restored], hints: Hints) -> Attempt | None:
     image = squared(picture)
     try:
-        restored = deblur(image, symbol_version=hints.symbol_version, budget_s=budget_s)
+        restored = restore(image)
     except ValueError:  # even, or without any ink: nothing that could be blurred
         return None
     step = f"deblurred, {restored.route}"
