@@ -18,9 +18,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, Matrix, to_uint8
+from qrestore.arrays import Grey8, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
+from qrestore.reading.clean import read_clean
 from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.deblur import deblur
 from qrestore.reading.finders import alike, distinct, nested
@@ -32,7 +33,6 @@ from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
 from qrestore.reading.verified import verified
 from qrestore.symbol.decode import Code, Corners, readers
-from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
 """Finder patterns are looked for in no larger picture."""
@@ -150,22 +150,16 @@ def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints
     """Read an upright crop by its modules, then by the readers."""
     darkness = module_darkness(crop, placed.side)
     for matrix in matrices(darkness):
-        if is_plausible(matrix) and (codes := _read_clean(matrix)):
-            proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
+        if is_plausible(matrix) and (code := read_clean(matrix)):
+            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
             if proof and proof.holds:
-                return Attempt(f"{step}, modules", (proven_at(codes[0], placed, proof),), before, proof=proof)
+                return Attempt(f"{step}, modules", (proven_at(code, placed, proof),), before, proof=proof)
     if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
         proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
-        # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
+        # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
         proof = proof if proof and proof.holds else None
         return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
     return None
-
-
-def _read_clean(matrix: Matrix) -> list[Code]:
-    """Codes of a clean drawing, for which the quickest reader is enough."""
-    quickest = next(iter(readers().values()))
-    return quickest(to_uint8(render(matrix, _MODULE_PX)))
 
 
 def _read_upright(picture: Grey8) -> list[Code]:
@@ -183,7 +177,14 @@ def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
     at = replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
     if not proof:
         return at
-    return replace(at, level=proof.level, mask=proof.mask, margin=proof.margin, agreement=proof.agreement)
+    return replace(
+        at,
+        raw=at.raw if proof.raw is None else proof.raw,
+        level=proof.level,
+        mask=proof.mask,
+        margin=proof.margin,
+        agreement=proof.agreement,
+    )
 
 
 def _deblurred(picture: Grey8, placed: Placed, is_flat: bool, budget_s: float, hints: Hints) -> Attempt | None:
@@ -193,7 +194,9 @@ def _deblurred(picture: Grey8, placed: Placed, is_flat: bool, budget_s: float, h
         module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
         step, crop = "rectified", cropped(picture, placed, module_px)
     try:
-        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
+        restored = deblur(
+            on_paper(crop, placed.side).astype(np.float64), symbol_version=hints.symbol_version, budget_s=budget_s
+        )
     except ValueError:  # nothing in it that could be blurred
         return None
     step = f"{step}, deblurred, {restored.route}"

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.crop import cropped, module_darkness
+from qrestore.reading.crop import cropped, matrices, module_darkness
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed
@@ -43,10 +43,13 @@ def verified(
     at = [_placed(code) for code in codes if code.symbol_version]
     for placed in [*at, *([] if guess is None else [guess])]:
         try:
-            darkness = module_darkness(cropped(picture, placed, _MODULE_PX), placed.side)
+            before, after = (
+                module_darkness(cropped(image, placed, _MODULE_PX), placed.side)
+                for image in (picture, to_uint8(restored.image))
+            )
         except ValueError:
             continue
-        proof = prove(restored.text, placed.symbol_version, darkness, hints)
+        proof = prove(restored.text, placed.symbol_version, before, hints, matrices(after))
         if proof and proof.holds:
             return Verified(code, placed, proof)
     return None
