@@ -18,12 +18,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
+from qrestore.arrays import Grey8, Matrix, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
 from qrestore.reading.clean import read_clean
-from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.deblur import deblur
+from qrestore.reading.equalise import equalised
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
@@ -33,10 +34,10 @@ from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
 from qrestore.reading.verified import verified
 from qrestore.symbol.decode import Code, Corners, readers
+from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
 """Finder patterns are looked for in no larger picture."""
-_MODULE_PX = 5
 _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
 _MOST_FINDERS = 400
@@ -65,7 +66,7 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     """
     begin = time.process_time()
     for placed in _lattices(picture, hints):
-        crop = cropped(picture, placed, _MODULE_PX)
+        crop = cropped(picture, placed, CROP_MODULE_PX)
         if found := _read_crop(crop, crop, placed, "rectified", hints):
             return found
         tried.append(placed)
@@ -80,7 +81,7 @@ def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> 
     for placed in _likeliest(tried)[:_FLATTENED]:
         if time.process_time() - begin > budget_s:
             break
-        crop = cropped(picture, placed, _MODULE_PX)
+        crop = cropped(picture, placed, CROP_MODULE_PX)
         if found := _read_crop(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
             return found
     return None
@@ -147,18 +148,27 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
 
 
 def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
-    """Read an upright crop by its modules, then by the readers."""
+    """Read an upright crop by its modules, by those told apart through its blur, then by the readers."""
     darkness = module_darkness(crop, placed.side)
-    for matrix in matrices(darkness):
-        if is_plausible(matrix) and (code := read_clean(matrix)):
-            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
-            if proof and proof.holds:
-                return Attempt(f"{step}, modules", (proven_at(code, placed, proof),), before, proof=proof)
+    if found := _read_modules(matrices(darkness), darkness, placed, hints):
+        return Attempt(f"{step}, modules", found[:1], before, proof=found[1])
+    if found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
+        after = np.asarray(render(found[1].right, CROP_MODULE_PX, MARGIN))
+        return Attempt(f"{step}, equalised", found[:1], before, after, found[1])
     if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
         proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
         # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
         proof = proof if proof and proof.holds else None
         return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
+    return None
+
+
+def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:
+    for matrix in drawings:
+        if is_plausible(matrix) and (code := read_clean(matrix)):
+            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
+            if proof and proof.holds:
+                return proven_at(code, placed, proof), proof
     return None
 
 
@@ -189,7 +199,7 @@ def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
 
 def _deblurred(picture: Grey8, placed: Placed, is_flat: bool, budget_s: float, hints: Hints) -> Attempt | None:
     if is_flat:
-        step, crop = "rectified, flattened", flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+        step, crop = "rectified, flattened", flattened(cropped(picture, placed, CROP_MODULE_PX), placed.side)
     else:
         module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
         step, crop = "rectified", cropped(picture, placed, module_px)

@@ -6,15 +6,13 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.crop import cropped, matrices, module_darkness
+from qrestore.reading.crop import CROP_MODULE_PX, cropped, matrices, module_darkness
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed
 from qrestore.restoration.result import Restored
 from qrestore.symbol.decode import Code, read_any
 from qrestore.symbol.geometry import side_modules
-
-_MODULE_PX = 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def verified(
     for placed in [*at, *([] if guess is None else [guess])]:
         try:
             before, after = (
-                module_darkness(cropped(image, placed, _MODULE_PX), placed.side)
+                module_darkness(cropped(image, placed, CROP_MODULE_PX), placed.side)
                 for image in (picture, to_uint8(restored.image))
             )
         except ValueError:
