@@ -83,10 +83,19 @@ def even_darkness(crop: Real, side: int, margin: int = MARGIN) -> Real:
 
 def module_darkness(crop: Real, side: int, margin: int = MARGIN) -> Real:
     """Darkness of every module of a crop against those round it, in local deviations: (side, side)."""
-    dark = even_darkness(crop, side, margin)
+    return np.asarray(_insides(crop, side, margin).mean((1, 3)), np.float32)
+
+
+def module_unevenness(crop: Real, side: int, margin: int = MARGIN) -> Real:
+    """Deviation of darkness within every module of a crop: large where the lattice is off. (side, side)."""
+    return np.asarray(_insides(crop, side, margin).std((1, 3)), np.float32)
+
+
+def _insides(crop: Real, side: int, margin: int) -> Real:
+    """(side, px, side, px) darkness of modules without their rims."""
     inner = slice(margin * CROP_MODULE_PX, -margin * CROP_MODULE_PX)
-    parts = dark[inner, inner].reshape(side, CROP_MODULE_PX, side, CROP_MODULE_PX)[:, 1:-1, :, 1:-1]
-    return np.asarray(parts.mean((1, 3)), np.float32)
+    dark = even_darkness(crop, side, margin)[inner, inner]
+    return dark.reshape(side, CROP_MODULE_PX, side, CROP_MODULE_PX)[:, 1:-1, :, 1:-1]
 
 
 def matrices(darkness: Real) -> list[Matrix]:

@@ -78,7 +78,7 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
 def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
     """Read a curved or crumpled symbol, the likeliest lattices first."""
     begin = time.process_time()
-    for placed in _likeliest(tried)[:_FLATTENED]:
+    for placed in likeliest(tried)[:_FLATTENED]:
         if time.process_time() - begin > budget_s:
             break
         crop = cropped(picture, placed, CROP_MODULE_PX)
@@ -91,7 +91,7 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     """Deblur and read the likeliest lattices; without a text, what was made of the first."""
     begin = time.process_time()
     first: Attempt | None = None
-    best = _likeliest(tried)
+    best = likeliest(tried)
     for placed, is_flat in [*((placed, False) for placed in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
         left = budget_s - (time.process_time() - begin)
         if left <= 0:
@@ -103,7 +103,8 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     return first
 
 
-def _likeliest(tried: list[Placed]) -> list[Placed]:
+def likeliest(tried: list[Placed]) -> list[Placed]:
+    """Lattices, that which agrees best with the picture first."""
     return sorted(tried, key=lambda one: -one.agreement)
 
 

@@ -6,6 +6,7 @@
 | variants | the readers on thresholded, scaled, inverted pictures | `cascade` |
 | rectified | symbols found by their finder patterns, made upright | `located` |
 | flattened | the same, curved or crumpled | `located` |
+| erasures | upright symbols, what is most in doubt erased | `erasures` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
 """
@@ -111,6 +112,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Call
         return
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
+    from qrestore.reading.erasures import erased
     from qrestore.reading.rectify import Placed
     from qrestore.reading.whole import deblurred_whole
 
@@ -118,6 +120,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Call
     tried: list[Placed] = []
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
+    yield "erasures", lambda: erased(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
 
