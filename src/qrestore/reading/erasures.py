@@ -29,6 +29,7 @@ from qrestore.reading.hints import Hints
 from qrestore.reading.located import likeliest, proven_at
 from qrestore.reading.proof import Proof, agreement, formats_of
 from qrestore.reading.rectify import Placed
+from qrestore.reading.template import pattern_errors
 from qrestore.symbol.codewords import blocks, codeword_modules, codewords, drawn, mask_pattern
 from qrestore.symbol.decode import Code
 from qrestore.symbol.doubt import decoded
@@ -36,7 +37,9 @@ from qrestore.symbol.geometry import Level
 from qrestore.symbol.render import render
 from qrestore.symbol.start import Start, starts
 
-_LATTICES = 2
+_LATTICES = 4
+_MOST_WRONG = 0.3
+"""Of timing and alignment patterns, whose modules are known: a lattice of another version has more wrong."""
 _FORMATS = 3
 _AROUND = 5
 """Modules whose trust a module shares: what is hidden, or where a lattice slips, is seldom one module alone."""
@@ -78,6 +81,8 @@ def erased(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -
         crop = cropped(picture, placed, CROP_MODULE_PX)
         for step, straight in (("rectified, flattened", flattened(crop, placed.side)), ("rectified", crop)):
             darkness = module_darkness(straight, placed.side)
+            if pattern_errors(darkness > 0, placed.symbol_version) > _MOST_WRONG:
+                continue
             for look in _looks(straight, darkness, placed):
                 for guess in _guesses(look, placed.symbol_version, hints, end):
                     if found := _held(guess, look, darkness, placed):
