@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
 import reedsolo
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qrestore.symbol.codewords import blocks, codeword_modules, codewords, unused_correction, with_codewords
-from qrestore.symbol.geometry import LEVELS, module_matrix
+from qrestore.symbol.codewords import (
+    blocks,
+    codeword_modules,
+    codewords,
+    corrected,
+    drawn,
+    unused_correction,
+    with_codewords,
+)
+from qrestore.symbol.geometry import LEVELS, Level, module_matrix
 
 
 @pytest.mark.parametrize("symbol_version", [1, 2, 5, 7, 10, 14, 27, 40])
@@ -34,3 +44,24 @@ def test_a_wrong_codeword_uses_two_that_correct() -> None:
     words[blocks(5, "Q")[2].places[:3]] ^= 255
     words[blocks(5, "Q")[0].places[0]] ^= 1
     assert unused_correction(with_codewords(right, words, 5, 2), right, 5, "Q", 2) == pytest.approx(1 - 6 / 18)
+
+
+@given(st.integers(1, 14), st.sampled_from(LEVELS), st.integers(0, 7), st.integers(0, 2**32))
+def test_a_symbol_is_drawn_again_as_it_was(symbol_version: int, level: Level, mask: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    right = module_matrix("A text", symbol_version, level, mask)
+    words = codewords(right, symbol_version, mask)
+    assert np.array_equal(drawn(words, symbol_version, level, mask), right)
+    for block in blocks(symbol_version, level):
+        wrong = rng.choice(block.places, block.parity // 2, replace=False)
+        words[wrong] ^= rng.integers(1, 256, len(wrong), np.uint8)
+    seen = with_codewords(right, words, symbol_version, mask)
+    seen[:9, :9] ^= True  # function patterns and format information are no codewords
+    again = corrected(seen, symbol_version, level, mask)
+    assert again is not None
+    assert np.array_equal(again, right)
+
+
+def test_noise_is_no_symbol() -> None:
+    noise = np.random.default_rng(3).random((29, 29)) < 0.5
+    assert all(corrected(noise, 3, level, mask) is None for level in LEVELS for mask in range(8))

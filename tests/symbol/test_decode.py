@@ -119,3 +119,32 @@ def test_with_all_readers_there_is_nothing_to_tell():
 def test_same_text(found, truth, same):
     assert same_text(found, truth) is same
     assert same_text(truth, found) is same
+
+
+@pytest.mark.parametrize(
+    ("charset", "text", "found"),
+    [
+        ("utf-8", "東京タワーへようこそ", True),
+        ("gbk", "你好,世界!欢迎光临北京", True),
+        ("gbk", "https://example.cn/?name=朱镕基", True),
+        ("gbk", "微信支付", True),
+        ("shift_jis", "東京タワーへようこそ。", False),
+        ("shift_jis", "ｶﾀｶﾅ半角", False),
+        ("latin-1", "Grüße aus Köln, Ça été créé, ÄÖÜ", False),
+        ("latin-1", "ÀÉ", False),
+        ("cp1251", "Привет, мир", False),
+    ],
+)
+def test_bytes_are_taken_for_a_charset_where_they_are_surely_that(charset, text, found):
+    assert text_of(text.encode(charset)) == (text if found else None)
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("gbk", "你好,世界!欢迎光临北京"), ("shift_jis", "東京タワーへようこそ。"), ("latin-1", "Grüße aus Köln")],
+)
+def test_readers_take_bytes_for_what_they_are(name, charset, text):
+    symbol = segno.make_qr(text.encode(charset), mode="byte")
+    picture = to_uint8(render(np.asarray([list(row) for row in symbol.matrix], np.bool_), 5))
+    assert [code.text for code in readers()[name](picture)] == [text]

@@ -22,8 +22,10 @@ import numpy as np
 from qrestore.arrays import Grey8, Image, Matrix, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
-from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.clean import read_clean
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.deblur import deblur, deblur_at_once
+from qrestore.reading.equalise import equalised
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
@@ -38,7 +40,6 @@ from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
 """Finder patterns are looked for in no larger picture."""
-_MODULE_PX = 5
 _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
 _MOST_FINDERS = 400
@@ -67,7 +68,7 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     """
     begin = time.process_time()
     for placed in _lattices(picture, hints):
-        crop = cropped(picture, placed, _MODULE_PX)
+        crop = cropped(picture, placed, CROP_MODULE_PX)
         if found := _read_crop(crop, crop, placed, "rectified", hints):
             return found
         found = _deblurred(picture, placed, False, deblur_at_once, hints)
@@ -82,10 +83,10 @@ def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
 def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
     """Read a curved or crumpled symbol, the likeliest lattices first."""
     begin = time.process_time()
-    for placed in _likeliest(tried)[:_FLATTENED]:
+    for placed in likeliest(tried)[:_FLATTENED]:
         if time.process_time() - begin > budget_s:
             break
-        crop = cropped(picture, placed, _MODULE_PX)
+        crop = cropped(picture, placed, CROP_MODULE_PX)
         if found := _read_crop(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
             return found
     return None
@@ -95,7 +96,7 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     """Deblur and read the likeliest lattices; without a text, what was made of the first."""
     begin = time.process_time()
     first: Attempt | None = None
-    best = _likeliest(tried)
+    best = likeliest(tried)
     for placed, is_flat in [*((placed, False) for placed in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
         left = budget_s - (time.process_time() - begin)
         if left <= 0:
@@ -109,7 +110,8 @@ def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints
     return first
 
 
-def _likeliest(tried: list[Placed]) -> list[Placed]:
+def likeliest(tried: list[Placed]) -> list[Placed]:
+    """Lattices, that which agrees best with the picture first."""
     return sorted(tried, key=lambda one: -one.agreement)
 
 
@@ -154,25 +156,28 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
 
 
 def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
-    """Read an upright crop by its modules, then by the readers."""
+    """Read an upright crop by its modules, by those told apart through its blur, then by the readers."""
     darkness = module_darkness(crop, placed.side)
-    for matrix in matrices(darkness):
-        if is_plausible(matrix) and (codes := _read_clean(matrix)):
-            proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
-            if proof and proof.holds:
-                return Attempt(f"{step}, modules", (proven_at(codes[0], placed, proof),), before, proof=proof)
+    if found := _read_modules(matrices(darkness), darkness, placed, hints):
+        return Attempt(f"{step}, modules", found[:1], before, proof=found[1])
+    if found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
+        after = np.asarray(render(found[1].right, CROP_MODULE_PX, MARGIN))
+        return Attempt(f"{step}, equalised", found[:1], before, after, found[1])
     if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
         proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
-        # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
+        # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
         proof = proof if proof and proof.holds else None
         return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
     return None
 
 
-def _read_clean(matrix: Matrix) -> list[Code]:
-    """Codes of a clean drawing, for which the quickest reader is enough."""
-    quickest = next(iter(readers().values()))
-    return quickest(to_uint8(render(matrix, _MODULE_PX)))
+def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:
+    for matrix in drawings:
+        if is_plausible(matrix) and (code := read_clean(matrix)):
+            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
+            if proof and proof.holds:
+                return proven_at(code, placed, proof), proof
+    return None
 
 
 def _read_upright(picture: Grey8) -> list[Code]:
@@ -190,14 +195,21 @@ def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
     at = replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
     if not proof:
         return at
-    return replace(at, level=proof.level, mask=proof.mask, margin=proof.margin, agreement=proof.agreement)
+    return replace(
+        at,
+        raw=at.raw if proof.raw is None else proof.raw,
+        level=proof.level,
+        mask=proof.mask,
+        margin=proof.margin,
+        agreement=proof.agreement,
+    )
 
 
 def _deblurred(
     picture: Grey8, placed: Placed, is_flat: bool, restore: Callable[[Image], Restored], hints: Hints
 ) -> Attempt | None:
     if is_flat:
-        step, crop = "rectified, flattened", flattened(cropped(picture, placed, _MODULE_PX), placed.side)
+        step, crop = "rectified, flattened", flattened(cropped(picture, placed, CROP_MODULE_PX), placed.side)
     else:
         module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
         step, crop = "rectified", cropped(picture, placed, module_px)

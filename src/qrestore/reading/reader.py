@@ -8,6 +8,7 @@
 | rectified | symbols found by their finder patterns, made upright, deblurred by the likeliest blurs | `located` |
 | other readers | on the picture as it is | `cascade` |
 | flattened | symbols found, curved or crumpled | `located` |
+| erasures | upright symbols, what is most in doubt erased | `erasures` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
 | other readers, variants | costlier than all that restores most pictures | `cascade` |
@@ -188,6 +189,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[Way]:
 def _restoring(picture: Grey8, effort: int, hints: Hints, quickest: Reader, others: list[Reader]) -> Iterator[Way]:
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
+    from qrestore.reading.erasures import erased
     from qrestore.reading.rectify import Placed
     from qrestore.reading.whole import deblurred_at_once, deblurred_whole
 
@@ -198,6 +200,7 @@ def _restoring(picture: Grey8, effort: int, hints: Hints, quickest: Reader, othe
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
     yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
+    yield "erasures", lambda: erased(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
 

@@ -6,15 +6,13 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.crop import cropped, module_darkness
+from qrestore.reading.crop import CROP_MODULE_PX, cropped, matrices, module_darkness
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed
 from qrestore.restoration.result import Restored
 from qrestore.symbol.decode import Code, read_any
 from qrestore.symbol.geometry import side_modules
-
-_MODULE_PX = 5
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,13 @@ def verified(
     at = [placed_at(code) for code in codes if code.symbol_version]
     for placed in [*at, *([] if guess is None else [guess])]:
         try:
-            darkness = module_darkness(cropped(picture, placed, _MODULE_PX), placed.side)
+            before, after = (
+                module_darkness(cropped(image, placed, CROP_MODULE_PX), placed.side)
+                for image in (picture, to_uint8(restored.image))
+            )
         except ValueError:
             continue
-        proof = prove(restored.text, placed.symbol_version, darkness, hints)
+        proof = prove(restored.text, placed.symbol_version, before, hints, matrices(after))
         if proof and proof.holds:
             return Verified(code, placed, proof)
     return None

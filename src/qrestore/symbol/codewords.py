@@ -1,6 +1,6 @@
 """Codewords of a symbol: read from its modules and written into them (ISO/IEC 18004, 7.5 to 7.8)."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from segno import consts
 
 from qrestore.arrays import Matrix
+from qrestore.symbol import reed_solomon
 from qrestore.symbol.classes import data_modules
-from qrestore.symbol.geometry import LEVEL_CODES, Level, side_modules
+from qrestore.symbol.geometry import LEVEL_CODES, Level, module_matrix, side_modules
 
 
 class Block(NamedTuple):
@@ -100,6 +101,30 @@ def with_codewords(matrix: Matrix, words: NDArray[np.uint8], symbol_version: int
     turned = mask_pattern(symbol_version, mask).ravel()
     written[places] = np.unpackbits(words[:, None], axis=1).astype(np.bool_) ^ turned[places]
     return written.reshape(matrix.shape)
+
+
+def drawn(words: NDArray[np.uint8], symbol_version: int, level: Level, mask: int) -> Matrix:
+    """Draw the symbol of all its codewords: (side, side) bool."""
+    return with_codewords(_blank(symbol_version, level, mask), words, symbol_version, mask)
+
+
+@lru_cache(64)
+def _blank(symbol_version: int, level: Level, mask: int) -> Matrix:
+    return module_matrix("0", symbol_version, level, mask)
+
+
+def corrected(matrix: Matrix, symbol_version: int, level: Level, mask: int) -> Matrix | None:
+    """Draw a symbol again as its error correction has it; None where a block has too many wrong codewords.
+
+    Whoever encoded it: neither how its text was cut into segments nor how it was padded matters.
+    """
+    words = codewords(matrix, symbol_version, mask)
+    for block in blocks(symbol_version, level):
+        right = reed_solomon.corrected(words[block.places].tobytes(), block.parity)
+        if right is None:
+            return None
+        words[block.places] = np.frombuffer(right, np.uint8)
+    return drawn(words, symbol_version, level, mask)
 
 
 def unused_correction(seen: Matrix, right: Matrix, symbol_version: int, level: Level, mask: int) -> float:

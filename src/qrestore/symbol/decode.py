@@ -43,11 +43,22 @@ Reader = Callable[[Grey8], list[Code]]
 
 
 def text_of(raw: bytes) -> str | None:
-    """Text of byte-mode contents: UTF-8 where they are that, else None (the reader's own guess stands)."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return None
+    """Text of byte-mode contents: UTF-8 or GBK where they are that, else None (the reader's own guess stands)."""
+    for charset, is_it in (("utf-8", lambda _: True), ("gbk", _is_chinese)):
+        try:
+            text = raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+        if is_it(text):
+            return text
+    return None
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether bytes taken for GBK are that: most characters are common ones (level 1 of GB 2312), two at least."""
+    wide = [letter.encode("gbk") for letter in text if not letter.isascii()]
+    common = sum(0xB0 <= first <= 0xD7 and second >= 0xA1 for first, second in wide)
+    return common >= max(2, 0.6 * len(wide))
 
 
 def _zxing() -> Reader:
@@ -85,14 +96,16 @@ def _zxing() -> Reader:
 
 
 def _undo_guess(text: str) -> str:
-    """Text of a byte-mode symbol that zbar took for Big5, Shift_JIS or Latin-1 although it was UTF-8."""
+    """Text of a byte-mode symbol that zbar took for Big5, Shift_JIS or Latin-1 although it was UTF-8 or GBK."""
     if text.isascii():
         return text
     for guess in ("big5", "shift_jis", "latin-1"):
         try:
-            return text.encode(guess).decode()
+            meant = text_of(text.encode(guess))
         except UnicodeError:
             continue
+        if meant is not None:
+            return meant
     return text
 
 
