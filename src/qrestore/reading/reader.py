@@ -12,26 +12,24 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from qrestore.arrays import Grey8, check_image, to_uint8
-from qrestore.pictures import MAX_MEGAPIXELS, PictureError, check_size, open_grey
+from qrestore.arrays import Grey8
+from qrestore.pictures import PictureError
 from qrestore.reading import cascade
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.opening import Picture, open_picture
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
+from qrestore.symbol.decode import shows_micro_qr
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
-
-Picture = str | Path | bytes | NDArray[np.generic]
-"""Path of a picture file, the bytes of one, or (height, width) or (height, width, 3) RGB, uint8 or float in [0, 1]."""
 
 
 class Restoration(NamedTuple):
@@ -73,7 +71,7 @@ def restore(
         raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
     path = str(picture) if isinstance(picture, str | Path) else None
     try:
-        grey = _grey(picture)
+        grey, scale, notes = open_picture(picture)
     except PictureError as error:
         return Restoration(Result(path, "unread", reason=str(error)), None)
     milliseconds: dict[str, float] = {}
@@ -88,20 +86,13 @@ def restore(
         last = found or last
         if found and found.codes:
             break
-    return Restoration(_told(path, last, milliseconds, time.perf_counter() > end), last)
-
-
-def _grey(picture: Picture) -> Grey8:
-    if not isinstance(picture, np.ndarray):
-        return open_grey(Path(picture) if isinstance(picture, str) else picture)
-    pixels: Any = picture
-    if pixels.dtype != np.uint8:
-        check_image(pixels, "picture")
-        pixels = to_uint8(pixels)
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
-        raise ValueError(f"picture: shape {pixels.shape}; expected (height, width) or (height, width, 3)")
-    check_size(pixels.shape[1], pixels.shape[0], MAX_MEGAPIXELS)
-    return np.ascontiguousarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    result = _told(path, last, milliseconds, time.perf_counter() > end)
+    if result.status == "unread" and shows_micro_qr(grey):
+        result = replace(
+            result, reason="a Micro QR code, which is not read: its kinds check too little of what they say"
+        )
+    codes = tuple(cascade.in_original(code, scale) for code in result.codes)
+    return Restoration(replace(result, codes=codes, notes=notes), last)
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
