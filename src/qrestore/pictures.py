@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +54,16 @@ def open_colour(source: Path | bytes) -> NDArray[np.uint8]:
     return _converted(source, lambda image: np.asarray(image.convert("RGB")))
 
 
-def grey_of(image: Image.Image, extrema: tuple[float, float] | None = None) -> Grey8:
+def grey_of(image: Image.Image, black_white: NDArray[np.float64] | None = None) -> Grey8:
     """Grey of an open picture: transparent parts white, more than 8 bit stretched to the picture's own range.
 
     Parameters
     ----------
-    extrema : black and white of more than 8 bit, where the picture is part of a larger one.
+    black_white : `range_of` the larger picture that one of more than 8 bit is a part of.
     """
     if is_deep(image):
-        return _stretched(np.asarray(image, np.float64), extrema)
+        deep = np.asarray(image, np.float64)
+        return _stretched(deep, range_of(deep) if black_white is None else black_white)
     return np.asarray(image.getchannel(0) if image.mode == "LAB" else _on_white(image).convert("L"))
 
 
@@ -201,8 +203,14 @@ def _told(error: Exception) -> PictureError:
     return PictureError(f"truncated or damaged ({told}): get a whole copy")
 
 
-def _stretched(deep: NDArray[np.float64], extrema: tuple[float, float] | None) -> Grey8:
+def range_of(deep: NDArray[Any]) -> NDArray[np.float64]:
+    """(2,) least and largest number in a picture of more than 8 bit; (0,) where it holds none."""
+    finite = deep[np.isfinite(deep)]
+    return np.array([finite.min(), finite.max()] if finite.size else [], np.float64)
+
+
+def _stretched(deep: NDArray[np.float64], black_white: NDArray[np.float64]) -> Grey8:
     """More than 8 bit: the picture's own range becomes 0..255, what is no number white."""
-    deep = np.where(np.isfinite(deep), deep, np.nanmax(deep, initial=0, where=np.isfinite(deep)))
-    low, high = extrema or (float(deep.min()), float(deep.max()))
-    return np.rint((deep - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
+    low, high = black_white if black_white.size else (0.0, 0.0)
+    numbers = np.nan_to_num(deep, nan=high, posinf=high, neginf=low)
+    return np.rint((numbers - low) / max(high - low, 1e-9) * 255).astype(np.uint8)

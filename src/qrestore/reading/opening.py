@@ -1,5 +1,6 @@
 """A picture as reading takes it: grey, upright, no larger than can be read in time; and what was done to it."""
 
+from collections.abc import Iterator
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,17 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from qrestore.arrays import Grey8, check_image, to_uint8
-from qrestore.pictures import DAMAGE, MAX_SIDE_PX, MIN_SIDE_PX, PictureError, check_size, grey_of, is_deep, opened
+from qrestore.pictures import (
+    DAMAGE,
+    MAX_SIDE_PX,
+    MIN_SIDE_PX,
+    PictureError,
+    check_size,
+    grey_of,
+    is_deep,
+    opened,
+    range_of,
+)
 
 Picture = str | Path | bytes | NDArray[np.generic]
 """Path of a picture file, the bytes of one, or (height, width) or (height, width, 3) RGB, uint8 or float in [0, 1]."""
@@ -24,7 +35,8 @@ MAX_BYTES = 1_000_000_000
 _STRIP_PIXELS = 4_000_000
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """A pixel, as Pillow holds it; 4 of other modes."""
-_COPIES = {"WEBP": 4}
+_COPIES = {"WEBP": 4, "JPEG2000": 5, "AVIF": 3}
+"""Of the picture that decoders make beside that, by format; measured."""
 
 
 class Opened(NamedTuple):
@@ -68,12 +80,15 @@ def _of_array(picture: NDArray[np.generic]) -> Opened:
 
 
 def _of_file(image: Image.Image) -> Opened:
-    size, frames = image.size, _frames(image)
+    size, bands, frames = image.size, len(image.getbands()), _frames(image)
     factor = _factor(size)
     if factor > 1 and image.format in ("JPEG", "MPO"):
         factor = 1 << (factor - 1).bit_length()  # which libjpeg does while it decodes
         image.draft("L", (size[0] // factor, size[1] // factor))
-    if (needed := _bytes(image, size)) > MAX_BYTES:
+    needed = image.size[0] * image.size[1] * _BYTES.get(image.mode, 4) * _COPIES.get(str(image.format), 1)
+    if image.info.get("progressive"):  # all coefficients are held, whatever the size that is asked for
+        needed = 2 * bands * size[0] * size[1]
+    if needed > MAX_BYTES:
         shown, limit = (f"{count / 1e6:.0f} MB" for count in (needed, MAX_BYTES))
         raise PictureError(f"{size[0]} x {size[1]} px: takes {shown} to open (limit {limit}): scale it down")
     turns = [_orientation(image)]
@@ -93,13 +108,6 @@ def _factor(size: tuple[int, int]) -> int:
         raise PictureError(f"{width} x {height} px: longer than {MAX_SIDE_PX}: scale it down or cut it up")
     check_size(width // factor, height // factor, MAX_MEGAPIXELS)
     return factor
-
-
-def _bytes(image: Image.Image, size: tuple[int, int]) -> int:
-    """Memory that decoding takes at its peak."""
-    if image.info.get("progressive"):  # all coefficients are held, whatever the size that is asked for
-        return size[0] * size[1] * 2 * len(image.getbands())
-    return image.size[0] * image.size[1] * _BYTES.get(image.mode, 4) * _COPIES.get(str(image.format), 1)
 
 
 def _scaled(size: tuple[int, int], factor: int) -> tuple[str, ...]:
@@ -139,11 +147,18 @@ def _upright(grey: Grey8, orientation: int) -> Grey8:
 def _reduced(image: Image.Image, factor: int) -> Grey8:
     """Scale a loaded picture down, strip by strip: its grey at full size need not fit into memory beside it."""
     width, height = (extent // factor for extent in image.size)
-    extrema: Any = image.getextrema() if is_deep(image) else None
     rows = max(1, _STRIP_PIXELS // (image.size[0] * factor))
+
+    def strips() -> Iterator[tuple[slice, Image.Image]]:
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            yield slice(top, bottom), image.crop((0, factor * top, factor * width, factor * bottom))
+
+    black_white = None
+    if is_deep(image):
+        black_white = range_of(np.concatenate([range_of(np.asarray(strip)) for _, strip in strips()]))
     reduced = np.empty((height, width), np.uint8)
-    for top in range(0, height, rows):
-        part = reduced[top : top + rows]
-        strip = image.crop((0, factor * top, factor * width, factor * (top + len(part))))
-        cv2.resize(grey_of(strip, extrema), (width, len(part)), part, interpolation=cv2.INTER_AREA)
+    for where, strip in strips():
+        size = width, where.stop - where.start
+        cv2.resize(grey_of(strip, black_white), size, reduced[where], interpolation=cv2.INTER_AREA)
     return reduced
