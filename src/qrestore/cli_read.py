@@ -13,7 +13,8 @@ from qrestore.cli_sheet import key_of
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 _TIMEOUT_S = 60.0
-_DETAIL = {"corners", "bytes"}
+_PATIENCE = 1.5
+"""Times that, after which a picture's process is ended: no step begins after the first, but one may be under way."""
 
 
 def add(commands: Any) -> None:
@@ -165,13 +166,13 @@ def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> It
     from qrestore.reading.journal import Journal
 
     if folder is None:
-        yield from (found.to_json() for found in map(job, sources))
+        yield from (found.to_json() for found in _worked_off(sources, job, jobs))
         return
     journal = Journal(folder / ".journal.jsonl", job.asked())
     new = [source for source in sources if journal.find(source) is None]
     if len(new) < len(sources):
         print(f"note: {len(sources) - len(new)} of {len(sources)} were read before: {shown(folder)}", file=sys.stderr)
-    fresh = map(job, new)
+    fresh = _worked_off(new, job, jobs)
     try:
         for source in sources:
             found = journal.find(source)
@@ -181,6 +182,16 @@ def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> It
             yield found
     finally:
         journal.export(folder / "results.jsonl", sources)
+
+
+def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
+    """Work a single picture off here; several in child processes, whose crash costs one picture."""
+    from qrestore.reading.batch import read_all
+    from qrestore.reading.job import refused
+
+    if len(sources) < 2:
+        return map(job, sources)
+    return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s)
 
 
 def _tell(found: dict[str, Any], is_named: bool) -> None:

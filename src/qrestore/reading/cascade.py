@@ -60,11 +60,12 @@ def read_variants(picture: Grey8, by: Sequence[Reader]) -> Reading:
     for name, make in VARIANTS.items():
         variant = make(base.picture)
         if codes := read_plain(variant.picture, by).codes:
-            return Reading([_in_original(code, variant.scale * base.scale) for code in codes], name)
+            return Reading([in_original(code, variant.scale * base.scale) for code in codes], name)
     return Reading([], None)
 
 
-def _in_original(code: Code, scale: float) -> Code:
+def in_original(code: Code, scale: float) -> Code:
+    """A code seen in a picture `scale` times as large, with corners in px of the original."""
     return replace(code, corners=tuple((x / scale, y / scale) for x, y in code.corners))
 
 

@@ -16,22 +16,21 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from qrestore.arrays import Grey8, Image, check_image, from_uint8, to_uint8
-from qrestore.pictures import MAX_MEGAPIXELS, PictureError, check_size, open_grey
+from qrestore.arrays import Grey8, Image, from_uint8
+from qrestore.pictures import PictureError
 from qrestore.reading import cascade
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.opening import Picture, open_picture
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
-from qrestore.symbol.decode import Code, Reader, readers
+from qrestore.symbol.decode import Code, Reader, readers, shows_micro_qr
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
@@ -39,11 +38,8 @@ MAX_EFFORT = 9
 _SHOWN_MODULE_PX = 8
 _NOT_SEEN = "no QR code is seen"
 _NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
+_MICRO = "a Micro QR code, which is not read: its kinds check too little of what they say"
 _NO_TIME = "not read in the time allowed"
-
-Picture = str | Path | bytes | NDArray[np.generic]
-"""Path of a picture file, the bytes of one, or (height, width) or (height, width, 3) RGB, uint8 or float in [0, 1]."""
-
 
 Way = tuple[str, Callable[[], Attempt | None]]
 """A step's name, and what it does."""
@@ -107,7 +103,7 @@ def restore(
         raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
     path = str(picture) if isinstance(picture, str | Path) else None
     try:
-        grey = _grey(picture)
+        grey, scale, notes = open_picture(picture)
     except PictureError as error:
         return Restoration(Result(path, "unread", reason=str(error)), None, None)
     end = time.perf_counter() + timeout_s
@@ -119,8 +115,11 @@ def restore(
         rest = _without(rest, found.codes)
         found = _first(rest, effort, hints, end, milliseconds)
         codes += found.codes if found else ()
-    result = _told(path, first, tuple(codes), milliseconds, time.perf_counter() > end)
-    return Restoration(result, first, _image(grey, first))
+    is_late = time.perf_counter() > end
+    result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
+    if result.status == "unread" and shows_micro_qr(grey):
+        result = replace(result, reason=_MICRO)
+    return Restoration(replace(result, notes=notes), first, _image(grey, first))
 
 
 def _first(picture: Grey8, effort: int, hints: Hints, end: float, milliseconds: dict[str, float]) -> Attempt | None:
@@ -160,19 +159,6 @@ def _image(picture: Grey8, attempt: Attempt | None) -> Image | None:
     from qrestore.reading.verified import placed_at
 
     return cropped(picture, placed_at(code), _SHOWN_MODULE_PX)
-
-
-def _grey(picture: Picture) -> Grey8:
-    if not isinstance(picture, np.ndarray):
-        return open_grey(Path(picture) if isinstance(picture, str) else picture)
-    pixels: Any = picture
-    if pixels.dtype != np.uint8:
-        check_image(pixels, "picture")
-        pixels = to_uint8(pixels)
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
-        raise ValueError(f"picture: shape {pixels.shape}; expected (height, width) or (height, width, 3)")
-    check_size(pixels.shape[1], pixels.shape[0], MAX_MEGAPIXELS)
-    return np.ascontiguousarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[Way]:

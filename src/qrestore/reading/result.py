@@ -26,14 +26,14 @@ class Result:
     ----------
     status : `restored` where the picture had to be deblurred before it could be read.
     text : of the first code.
-    codes : all that were read, with corners in px of the picture.
+    codes : all that were read, with corners in px of the whole picture, upright as its EXIF says.
     step : the step of the cascade that read them.
     reason : why nothing was read.
     sharpness_before, sharpness_after : tenengrad of the symbol, upright, where it was restored.
     milliseconds : wall time by step, of those that were tried.
     label : what a label hides, where a key was given.
     model : the network that restored it.
-    notes : what was done to the picture before it was read.
+    notes : what was done to the picture before it was read: turned, scaled down, one frame taken of several.
     files : pictures that were written.
     """
 

@@ -211,6 +211,19 @@ def read_any(picture: Grey8) -> list[Code]:
     return []
 
 
+def shows_micro_qr(picture: Grey8) -> bool:
+    """Whether zxing-cpp takes a picture for one of a Micro QR code."""
+    if "zxing-cpp" not in readers():
+        return False
+    import zxingcpp
+
+    kind: Any = zxingcpp.BarcodeFormat.MicroQRCode
+    try:
+        return bool(zxingcpp.read_barcodes(picture, formats=kind))
+    except (ValueError, RuntimeError):
+        return False
+
+
 def same_text(found: str, truth: str) -> bool:
     """Whether a read text is the right one.
 
