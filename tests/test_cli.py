@@ -95,7 +95,7 @@ def test_a_dash_is_standard_input(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
     code, out, (line,) = read(capsys, "-")
     assert (code, out) == (1, [])
-    assert line.startswith("-: unread: not an image")
+    assert line.startswith("-: unread: empty")
 
 
 def test_json_is_an_object_a_line(folder, capsys):

@@ -34,7 +34,7 @@ def test_a_blurred_picture_is_read_unless_effort_is_0(blurred: Path, capsys: pyt
     assert main(["read", str(blurred), "--json", "--effort", "9"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["text"]) == ("restored", TEXT)
-    assert found["step"] == "rectified, deblurred, parametric: disk 9 px"  # 12 px of 400 are 9 of 300
+    assert found["step"] == "deblurred, parametric: disk 9 px"  # 12 px of 400 are 9 of 300
     (code,) = found["codes"]
     assert code["agreement"] >= LEAST_AGREEMENT
     assert (code["symbol_version"], code["level"]) == (3, "H")
