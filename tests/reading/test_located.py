@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import segno
 
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
@@ -10,7 +11,8 @@ from qrestore.reading.located import deblurred, flat, rectified
 from qrestore.reading.proof import LEAST_AGREEMENT
 from qrestore.reading.reader import read as read_hard
 from qrestore.reading.whole import deblurred_whole
-from tests.reading.scenes import scene, square_at
+from qrestore.symbol.decode import require_readers
+from tests.reading.scenes import placed_at, scene, scene_of, square_at
 
 CORNERS = square_at(300, 250, 240, 25) + np.array([(0, 0), (-8, 3), (0, 6), (4, -5)])
 RADIUS_PX = 10
@@ -79,3 +81,43 @@ def test_slim_and_tiny_pictures_are_no_trouble(shape):
 
 def test_a_symbol_half_outside_says_nothing():
     assert read_located(scene("cut off", 2, square_at(20, 240, 130, 30)), 0.3) is None
+
+
+CONTENTS = {
+    "UTF-8": ("東京タワーへようこそ".encode(), "東京タワーへようこそ"),
+    "Shift_JIS": ("東京タワーへようこそ".encode("shift_jis"), "東京タワーへようこそ"),
+    "GBK": ("你好世界欢迎光临北京".encode("gbk"), "你好世界欢迎光临北京"),
+    "raw": (bytes(range(128, 160)), bytes(range(128, 160)).decode("latin-1")),
+}
+BLURS = {"as it is": None, "rectified": disk(4), "deblurred": disk(9)}
+
+
+@pytest.mark.parametrize("way", BLURS)
+@pytest.mark.parametrize("charset", CONTENTS)
+def test_bytes_of_any_charset_come_back_proven(charset, way):
+    raw, text = CONTENTS[charset]
+    symbol = segno.make_qr(raw, version=4, error="Q", mask=2, mode="byte", boost_error=False)
+    corners = square_at(300, 250, 240, 8)
+    picture = scene_of(np.asarray([list(row) for row in symbol.matrix], np.bool_), corners)
+    if way == "as it is":
+        assert [(code.text, code.raw) for code in require_readers()["zxing-cpp"](picture)] == [(text, raw)]
+        return
+    picture = to_uint8(blur(from_uint8(picture), BLURS[way]))
+    if way == "rectified":
+        found = rectified(picture, [], 1, NOTHING_KNOWN)
+    else:
+        assert not read(picture).codes
+        found = deblurred(picture, [placed_at(4, corners)], 4, NOTHING_KNOWN)
+    code = found.codes[0]
+    assert (code.text, code.raw, code.symbol_version, code.level, code.mask) == (text, raw, 4, "Q", 2)
+    assert code.agreement > LEAST_AGREEMENT
+    assert np.array_equal(found.proof.right, np.asarray([list(row) for row in symbol.matrix], np.bool_))
+
+
+def test_modules_are_told_through_blur_at_once():
+    picture = to_uint8(blur(from_uint8(scene("a part of a picture", 3, CORNERS)), disk(8)))
+    found = rectified(picture, [], 2, NOTHING_KNOWN)
+    assert found.step == "rectified, equalised"
+    assert found.codes[0].text == "a part of a picture"
+    assert found.before.shape == found.after.shape
+    assert found.codes[0].margin <= 1

@@ -41,6 +41,8 @@ _LATTICES = 4
 _MOST_WRONG = 0.3
 """Of timing and alignment patterns, whose modules are known: a lattice of another version has more wrong."""
 _FORMATS = 3
+_MASKS = 8
+"""All of them are tried where the level is known: format information may then say what it will."""
 _AROUND = 5
 """Modules whose trust a module shares: what is hidden, or where a lattice slips, is seldom one module alone."""
 _LEAST_UNEVENNESS = 0.3
@@ -103,7 +105,7 @@ def _looks(crop: Real, darkness: Real, placed: Placed) -> Iterator[Look]:
 
 def _guesses(look: Look, symbol_version: int, hints: Hints, end: float) -> Iterator[Guess]:
     seen = look.value > 0
-    for level, mask in formats_of(seen, hints, _FORMATS):
+    for level, mask in formats_of(seen, hints, _MASKS if hints.level else _FORMATS):
         words = codewords(seen, symbol_version, mask)
         trust = look.trust.ravel()[codeword_modules(symbol_version)]
         doubt = byte_doubt(trust.astype(np.float64).ravel())

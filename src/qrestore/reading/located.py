@@ -4,11 +4,13 @@
 |---|---|
 | finders, triples | places like finder patterns, three by three |
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
-| rectified | its modules drawn clean; readers on the upright crop and its cheap variants; the likeliest kernels |
+| rectified | its modules drawn clean, as they are and told apart through blur; readers on the crop and cheap variants |
+| | the same deblurred by the likeliest kernels |
 | flattened | the same where the symbol is curved or crumpled |
 | deblurred | the chain `deblur` on the crop, laid on paper |
 
-A text that was restored, or read off modules, counts when it explains the modules that the crop shows (`proof`).
+What is still unread is left to `erasures`. A text that was restored, or read off modules, counts when it explains the
+modules that the crop shows (`proof`).
 """
 
 import time
