@@ -115,4 +115,8 @@ def test_a_symbol_that_fills_its_picture_is_deblurred_before_any_is_looked_for()
 
 
 def test_without_effort_every_reader_is_asked_and_nothing_is_deblurred():
-    assert list(read(np.full((50, 50), 200, np.uint8), effort=0).milliseconds) == ["as it is", "variants", "slow reader"]
+    assert list(read(np.full((50, 50), 200, np.uint8), effort=0).milliseconds) == [
+        "as it is",
+        "variants",
+        "slow reader",
+    ]
