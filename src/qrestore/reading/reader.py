@@ -10,7 +10,7 @@
 | flattened | symbols found, curved or crumpled | `located` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
-| slow reader, variants | OpenCV's on what the quick ones had | `cascade` |
+| slow reader, variants | OpenCV's on what the quick ones had, from effort 2 on | `cascade` |
 """
 
 import time
@@ -52,7 +52,7 @@ def read(
     Parameters
     ----------
     effort : 0 to 9: each step allows 0.3 s more of CPU time to find symbols, to flatten and to deblur them; 0 leaves
-        that out.
+        that out, 2 and more ask the slow reader for everything, too.
     hints : what is known of the symbol.
     timeout_s : wall time after which no further step begins.
 
@@ -131,7 +131,8 @@ def _restoring(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str,
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
-    yield "slow reader, variants", lambda: _of_readers(cascade.read_variants(picture, slow=True))
+    if effort > 1:
+        yield "slow reader, variants", lambda: _of_readers(cascade.read_variants(picture, slow=True))
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:
