@@ -4,7 +4,8 @@
     python -m benchmarks.generated crops [EACH] [SEED]
     python -m benchmarks.generated proof [EACH] [SEED]
 
-Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it measured.
+Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it
+measured, and its table in docs/reading.md.
 """
 
 import os
@@ -15,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, islice
-from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from benchmarks.further import RADII_PX, blurred_further, generated_crop
 from benchmarks.photographs import CONDITIONS, Photograph, photograph
+from benchmarks.readme import ROOT, put
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
@@ -36,7 +37,8 @@ from qrestore.reading.rectify import Placed
 from qrestore.symbol.decode import require_readers, same_text
 from qrestore.symbol.geometry import side_modules
 
-HERE = Path(__file__).parent
+RESULT = ROOT / "benchmarks/generated.json"
+PAGE = ROOT / "docs/reading.md"
 EACH, SEED = 20, 2
 
 
@@ -191,8 +193,8 @@ def main(part: str, each: int = EACH, seed: int = SEED) -> int:
     cv2.setNumThreads(1)
     measure, tabled = PARTS[part]
     result = measure(each, seed)
-    path = HERE / "generated.json"
-    write_json(path, {**(read_json(path) if path.exists() else {}), part: result})
+    write_json(RESULT, {**(read_json(RESULT) if RESULT.exists() else {}), part: result})
+    put(f"generated-{part}", tabled(read_json(RESULT)[part]), PAGE)
     print(tabled(result))
     return 0
 
