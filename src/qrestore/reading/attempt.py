@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from qrestore.arrays import Image
 from qrestore.reading.proof import Proof
+from qrestore.reading.result import Model
 from qrestore.symbol.decode import Code
 
 
@@ -18,6 +19,7 @@ class Attempt:
     before : (side_px, side_px) in [0, 1], the symbol as it is in the picture, upright; None where a reader sufficed.
     after : the same restored; None where nothing had to be.
     proof : the text held against the picture's modules; None where its reader's error correction is the proof.
+    model : the network that drew `after`; None where none did.
     """
 
     step: str
@@ -25,3 +27,4 @@ class Attempt:
     before: Image | None = None
     after: Image | None = None
     proof: Proof | None = None
+    model: Model | None = None

@@ -8,6 +8,7 @@
 | flattened | the same, curved or crumpled | `located` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
+| network | the likeliest blur undone, then the QR deblurrer | `network` |
 """
 
 import time
@@ -24,6 +25,7 @@ from qrestore.pictures import MAX_MEGAPIXELS, PictureError, check_size, open_gre
 from qrestore.reading import cascade
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.model import NetworkModel, shipped_or_none
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
 
@@ -42,7 +44,12 @@ class Restoration(NamedTuple):
 
 
 def read(
-    picture: Picture, *, effort: int = DEFAULT_EFFORT, hints: Hints = NOTHING_KNOWN, timeout_s: float = np.inf
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    hints: Hints = NOTHING_KNOWN,
+    timeout_s: float = np.inf,
+    model: NetworkModel | None = None,
 ) -> Result:
     """Read the QR codes of a picture, sharp or blurred.
 
@@ -52,6 +59,7 @@ def read(
         that out.
     hints : what is known of the symbol.
     timeout_s : wall time after which no further step begins.
+    model : the network that the last step uses; None: the shipped one, where its weights are.
 
     Returns
     -------
@@ -61,12 +69,19 @@ def read(
     ------
     ValueError
         An array that is no picture, or an effort out of its range.
+    ModelError
+        The network's weights cannot be loaded.
     """
-    return restore(picture, effort=effort, hints=hints, timeout_s=timeout_s).result
+    return restore(picture, effort=effort, hints=hints, timeout_s=timeout_s, model=model).result
 
 
 def restore(
-    picture: Picture, *, effort: int = DEFAULT_EFFORT, hints: Hints = NOTHING_KNOWN, timeout_s: float = np.inf
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    hints: Hints = NOTHING_KNOWN,
+    timeout_s: float = np.inf,
+    model: NetworkModel | None = None,
 ) -> Restoration:
     """Read a picture as `read` does, and keep what was made of its symbol: upright, before and after."""
     if not 0 <= effort <= MAX_EFFORT:
@@ -79,7 +94,7 @@ def restore(
     milliseconds: dict[str, float] = {}
     end = time.perf_counter() + timeout_s
     found = last = None
-    for step, way in _ways(grey, effort, hints):
+    for step, way in _ways(grey, effort, hints, model):
         begin = time.perf_counter()
         if milliseconds and begin > end:
             break
@@ -104,13 +119,16 @@ def _grey(picture: Picture) -> Grey8:
     return np.ascontiguousarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
+def _ways(
+    picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None
+) -> Iterator[tuple[str, Callable[[], Attempt | None]]]:
     yield "as it is", lambda: _of_readers(cascade.read(picture, variants=False))
     yield "variants", lambda: _of_readers(cascade.read_variants(picture))
     if not effort:
         return
     from qrestore.reading import located
     from qrestore.reading.deblur import BUDGET_S
+    from qrestore.reading.network import networked
     from qrestore.reading.rectify import Placed
     from qrestore.reading.whole import deblurred_whole
 
@@ -120,6 +138,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[tuple[str, Call
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
+    yield "network", lambda: networked(picture, tried, budget_s, hints, model or shipped_or_none())
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:
@@ -134,4 +153,4 @@ def _told(path: str | None, last: Attempt | None, milliseconds: dict[str, float]
     if last.before is None or last.after is None:
         return Result(path, "read", code.text, last.codes, step, milliseconds=milliseconds)
     before, after = (round(tenengrad(image), 4) for image in (last.before, last.after))
-    return Result(path, "restored", code.text, last.codes, step, None, before, after, milliseconds)
+    return Result(path, "restored", code.text, last.codes, step, None, before, after, milliseconds, model=last.model)
