@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.network_step import attack, draws, judged
 from qrestore.arrays import to_uint8
 from qrestore.optics.capture import blur, gaussian, noise
 from qrestore.optics.psf import motion
@@ -136,3 +137,21 @@ def test_no_torch_is_loaded_where_nothing_looks_like_a_symbol():
         check=True,
     )
     assert told.stdout.split() == ["True", "False"]
+
+
+@pytest.mark.parametrize("kind", ["another text", "one character changed"])
+def test_what_gradients_make_the_network_draw_is_not_proven(kind):
+    made, wanted = attack(0, kind, 0.15)
+    assert draws(made.picture, wanted)
+    assert judged(made) != "false"
+
+
+def test_what_a_sticker_hides_is_not_invented(model):
+    sharp = render_at(module_matrix(TEXT, 2, "L"), 160, 2)
+    for extent in range(40, 150, 10):
+        covered = sharp.copy()
+        covered[40 : 40 + extent, 40 : 40 + extent] = 0.5
+        picture = to_uint8(gaussian(blur(covered, motion(12, 20)), 2))
+        found = networked(picture, [], np.inf, NOTHING_KNOWN, model)
+        assert found is None or found.codes[0].text == TEXT
+    assert found is None
