@@ -36,6 +36,7 @@ def attacked(picture: Grey8, ideal: Real, symbol_version: int, bound: float, ste
     ideal : (side_px, side_px) in [0, 1], what shall be drawn.
     bound : greatest change of a pixel, in units of white.
     """
+    torch.set_num_threads(1)  # so small a picture gains nothing by more, and waits for them on a busy machine
     module = channels_last(load_network(weights))
     prior = replace(PRIOR, symbol_versions=(symbol_version,))
     start = np.asarray(from_uint8(picture), np.float32)
