@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
+from benchmarks.destroyed import DESTROYED
+from benchmarks.photographs import CONDITIONS, Photograph, photograph
 from qrestore.files import read_json, write_json
 from qrestore.reading import reader
 from qrestore.reading.cascade import read
@@ -80,7 +81,7 @@ def photographs(each: int, seed: int) -> dict[str, Any]:
 def destroyed(each: int, seed: int) -> dict[str, Any]:
     """Texts that are invented, by kind and hint."""
     rows: dict[str, dict[str, int]] = {}
-    for number, (kind, draw) in enumerate(WITHOUT.items()):
+    for number, (kind, draw) in enumerate(DESTROYED.items()):
         counted: Counter[str] = Counter()
         for item in tqdm(range(each), desc=kind, leave=False, disable=None):
             one = draw(np.random.default_rng([seed, 1000 + number, item]))

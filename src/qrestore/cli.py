@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qrestore import cli_cleanup, cli_label, cli_profile, cli_read, cli_registry, cli_train
-from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable
+from qrestore.terminal import NO_MODEL, OK, UNREAD, USAGE, UsageError, printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -161,7 +161,9 @@ def _toy(_: argparse.Namespace) -> int:
 
 
 def _code(error: Exception) -> int:
-    """Configuration and usage are 2, a step that failed is 1."""
+    """Configuration and usage are 2, a model that is missing 3, a step that failed 1."""
+    if type(error).__name__ == "ModelError":
+        return NO_MODEL
     usage = {"ConfigError", "ScanError", "PathError", "KeyFileError", "UsageError"}
     return USAGE if type(error).__name__ in usage else UNREAD
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from qrestore import cli_model
 from qrestore.cli_label import models_folder
 from qrestore.cli_sheet import key_of
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
@@ -58,6 +59,7 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--jobs", type=_count, default=1, metavar="N", help="pictures at once (default: 1)")
     command.add_argument("--all", action="store_true", help="look for more codes than those that are found first")
+    command.add_argument("--model", metavar="NAME", help=cli_model.HELP)
     known = command.add_argument_group("what is known of the code; held against the picture like all else")
     known.add_argument("--version-hint", type=int, choices=range(1, 41), metavar="1..40", help="symbol version")
     known.add_argument("--level-hint", choices="LMQH", help="error correction level")
@@ -109,6 +111,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         every=arguments.all,
         key=key_of(arguments.key) if arguments.key else None,
         models=models_folder() if arguments.key else Path(),
+        model=cli_model.model_of(arguments.model) if arguments.model else None,
     )
     bad_paths: list[str] = []
     given = list(_pictures(arguments.paths, bad_paths))

@@ -13,6 +13,7 @@ from benchmarks import (
     false_reads,
     generated,
     inference,
+    network_step,
     profiles,
     reading,
     reading_tables,
@@ -77,7 +78,7 @@ def test_table_of_the_spread_over_dots() -> None:
     assert readme.dots_spread(read_json(ROOT / "models/metrics/summary.json")) in TEXT
 
 
-@pytest.mark.parametrize("module", [training, inference, steps, crops, routes])
+@pytest.mark.parametrize("module", [training, inference, steps, crops, network_step, routes])
 def test_tables_of_the_networks(module: ModuleType) -> None:
     assert module.table(read_json(module.RESULT)) in (ROOT / "docs/networks.md").read_text()
 

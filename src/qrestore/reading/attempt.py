@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from qrestore.arrays import Image
 from qrestore.reading.proof import Proof
+from qrestore.reading.result import Model
 from qrestore.symbol.decode import Code
 
 
@@ -19,6 +20,7 @@ class Attempt:
     after : the same restored; None where nothing had to be.
     proof : the text held against the picture's modules; None where its reader's error correction is the proof.
     is_seen : whether there is a symbol, read or not; else `before` and `after` may show anything.
+    model : the network that drew `after`; None where none did.
     """
 
     step: str
@@ -27,3 +29,4 @@ class Attempt:
     after: Image | None = None
     proof: Proof | None = None
     is_seen: bool = True
+    model: Model | None = None

@@ -48,13 +48,22 @@ def squared(picture: Grey8) -> Image:
     height, width = (max(1, round(scale * extent)) for extent in picture.shape)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
-    paper = np.median(np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]))
-    if paper < 128 and small.mean() > paper:  # light on dark
+    paper = _paper(small)
+    if is_light_on_dark(small):
         small, paper = 255 - small, 255 - paper
     top, left = (SIDE_PX - height) // 2, (SIDE_PX - width) // 2
     square = np.full((SIDE_PX, SIDE_PX), paper, np.uint8)
     square[top : top + height, left : left + width] = small
     return from_uint8(square)
+
+
+def is_light_on_dark(picture: Grey8) -> bool:
+    """Whether a picture is dark at its border, and lighter within."""
+    return _paper(picture) < 128 and bool(picture.mean() > _paper(picture))
+
+
+def _paper(picture: Grey8) -> float:
+    return float(np.median(np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])))
 
 
 def decode_any(image: Image) -> str | None:

@@ -11,6 +11,7 @@ from qrestore.files import digest, whole
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.labels import read_label
+from qrestore.reading.model import NetworkModel
 from qrestore.reading.reader import DEFAULT_EFFORT, restore
 from qrestore.reading.result import Result
 from qrestore.reading.sheet import sheet
@@ -36,10 +37,13 @@ class Job:
     key: bytes | None = None
     models: Path = Path("models")
     """Where the dot readers' weights are."""
+    model: NetworkModel | None = None
 
     def asked(self) -> dict[str, Any]:
         """What results depend on, as JSON without the key itself."""
-        return {**asdict(self), "key": self.key and digest(self.key), "models": None, "release": version("qrestore")}
+        of_model = self.model and self.model.digest
+        of_key = self.key and digest(self.key)
+        return {**asdict(self), "key": of_key, "models": None, "model": of_model, "release": version("qrestore")}
 
     def __call__(self, source: Source) -> Result:
         """Read one picture, and draw what was asked for.
@@ -49,7 +53,14 @@ class Job:
         OSError
             A drawing cannot be written.
         """
-        found = restore(source.file, effort=self.effort, timeout_s=self.timeout_s, hints=self.hints, every=self.every)
+        found = restore(
+            source.file,
+            effort=self.effort,
+            timeout_s=self.timeout_s,
+            hints=self.hints,
+            every=self.every,
+            model=self.model,
+        )
         result = replace(found.result, path=source.name)
         if self.key is not None:
             result = _with_label(result, source, self.key, self.models)

@@ -12,11 +12,13 @@
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
 | other readers, variants | what the quickest had before; OpenCV's reader only from effort 2 on | `cascade` |
+| network | the likeliest blur undone, then the QR deblurrer | `network` |
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -27,10 +29,11 @@ from qrestore.pictures import PictureError
 from qrestore.reading import cascade
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.model import NetworkModel, shipped_or_none
 from qrestore.reading.opening import Picture, open_picture
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
-from qrestore.symbol.decode import Code, Reader, readers, shows_micro_qr
+from qrestore.symbol.decode import Code, readers, shows_micro_qr
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
@@ -67,6 +70,7 @@ def read(
     timeout_s: float = np.inf,
     hints: Hints = NOTHING_KNOWN,
     every: bool = False,
+    model: NetworkModel | None = None,
 ) -> Result:
     """Read the QR codes of a picture, sharp or blurred.
 
@@ -77,6 +81,7 @@ def read(
     timeout_s : wall time after which no further step begins.
     hints : what is known of the symbol.
     every : go on after the first that was read, until no more is.
+    model : the network that the last step uses; None: the shipped one, where its weights are.
 
     Returns
     -------
@@ -86,8 +91,10 @@ def read(
     ------
     ValueError
         An array that is no picture, or an effort out of its range.
+    ModelError
+        The network's weights cannot be loaded.
     """
-    return restore(picture, effort=effort, timeout_s=timeout_s, hints=hints, every=every).result
+    return restore(picture, effort=effort, timeout_s=timeout_s, hints=hints, every=every, model=model).result
 
 
 def restore(
@@ -97,6 +104,7 @@ def restore(
     timeout_s: float = np.inf,
     hints: Hints = NOTHING_KNOWN,
     every: bool = False,
+    model: NetworkModel | None = None,
 ) -> Restoration:
     """Read a picture as `read` does, and keep what was made of its symbol."""
     if not 0 <= effort <= MAX_EFFORT:
@@ -108,12 +116,13 @@ def restore(
         return Restoration(Result(path, "unread", reason=str(error)), None, None)
     end = time.perf_counter() + timeout_s
     milliseconds: dict[str, float] = {}
-    found = first = _first(grey, effort, hints, end, milliseconds)
+    ways = partial(_ways, effort=effort, hints=hints, model=model)
+    found = first = _first(ways(grey), end, milliseconds)
     codes = list(first.codes) if first else []
     rest = grey
     while every and found and found.codes and all(code.corners for code in found.codes):
         rest = _without(rest, found.codes)
-        found = _first(rest, effort, hints, end, milliseconds)
+        found = _first(ways(rest), end, milliseconds)
         codes += found.codes if found else ()
     is_late = time.perf_counter() > end
     result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
@@ -122,10 +131,10 @@ def restore(
     return Restoration(replace(result, notes=notes), first, _image(grey, first))
 
 
-def _first(picture: Grey8, effort: int, hints: Hints, end: float, milliseconds: dict[str, float]) -> Attempt | None:
+def _first(ways: Iterable[Way], end: float, milliseconds: dict[str, float]) -> Attempt | None:
     """Go through the cascade until something is read, or time is out; adds to the milliseconds of each step."""
     last: Attempt | None = None
-    for step, way in _ways(picture, effort, hints):
+    for step, way in ways:
         begin = time.perf_counter()
         if milliseconds and begin > end:
             break
@@ -161,36 +170,35 @@ def _image(picture: Grey8, attempt: Attempt | None) -> Image | None:
     return cropped(picture, placed_at(code), _SHOWN_MODULE_PX)
 
 
-def _ways(picture: Grey8, effort: int, hints: Hints) -> Iterator[Way]:
+def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None) -> Iterator[Way]:
     quickest, *others = readers().values()
     yield "as it is", lambda: _of_readers(cascade.read_plain(picture, [quickest]))
-    if effort:
-        yield from _restoring(picture, effort, hints, quickest, others)
-    else:
-        yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
-        yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
+    variants = "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
+    other_readers = "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     # The slowest may take minutes over a picture, and read no variant that the others had not (`benchmarks.generated`).
     patient = others if effort > 1 else others[:-1]
-    yield "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, patient))
-
-
-def _restoring(picture: Grey8, effort: int, hints: Hints, quickest: Reader, others: list[Reader]) -> Iterator[Way]:
-    from qrestore.reading import located
+    other_variants = "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, patient))
+    if not effort:
+        yield from (variants, other_readers, other_variants)
+        return
+    from qrestore.reading import located, whole
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.erasures import erased
+    from qrestore.reading.network import networked
     from qrestore.reading.rectify import Placed
-    from qrestore.reading.whole import deblurred_at_once, deblurred_whole
 
     budget_s = effort * BUDGET_S
     tried: list[Placed] = []
-    yield "deblurred at once", lambda: deblurred_at_once(picture, hints)
-    yield "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
+    yield "deblurred at once", lambda: whole.deblurred_at_once(picture, hints)
+    yield variants
     yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
-    yield "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
+    yield other_readers
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
     yield "erasures", lambda: erased(picture, tried, budget_s, hints)
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
-    yield "deblurred whole", lambda: deblurred_whole(picture, budget_s, hints)
+    yield "deblurred whole", lambda: whole.deblurred_whole(picture, budget_s, hints)
+    yield other_variants
+    yield "network", lambda: networked(picture, tried, budget_s, hints, model or shipped_or_none())
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:
@@ -206,4 +214,5 @@ def _told(
     if first.before is None or first.after is None:
         return Result(path, "read", codes[0].text, codes, first.step, milliseconds=milliseconds)
     before, after = (round(tenengrad(image), 4) for image in (first.before, first.after))
-    return Result(path, "restored", codes[0].text, codes, first.step, None, before, after, milliseconds)
+    restored = Result(path, "restored", codes[0].text, codes, first.step, None, before, after, milliseconds)
+    return replace(restored, model=first.model)

@@ -42,11 +42,11 @@ def _deblurred(picture: Grey8, restore: Callable[[Image], Restored], hints: Hint
     found = verified(to_uint8(image), restored, hints=hints)
     if restored.text is None or found is None:
         return Attempt(f"{step}: not read", (), image, restored.image, is_seen=False)
-    at = replace(found.placed, homography=_from_square(picture, image.shape[0]) @ found.placed.homography)
+    at = replace(found.placed, homography=from_square(picture, image.shape[0]) @ found.placed.homography)
     return Attempt(step, (proven_at(found.code, at, found.proof),), image, restored.image, found.proof)
 
 
-def _from_square(picture: Grey8, side_px: int) -> Homography:
+def from_square(picture: Grey8, side_px: int) -> Homography:
     """Homography that undoes `squared`."""
     scale = side_px / max(picture.shape)
     top, left = ((side_px - max(1, round(scale * extent))) // 2 for extent in picture.shape)
