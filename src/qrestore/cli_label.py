@@ -169,10 +169,22 @@ def _picture(path: Path) -> Path:
 
 
 def models_folder() -> Path:
-    """Weights of the working folder, or of the checkout that this package was installed from."""
+    """Folder with the dot readers' weights: the working folder's, or that of the checkout we were installed from.
+
+    Raises
+    ------
+    ModelError
+        Some are missing.
+    """
+    from qrestore.dots.carrier import DOT_SIDES
+    from qrestore.reading.model import ModelError
     from qrestore.stages import MODELS
 
-    return MODELS if MODELS.is_dir() else Path(__file__).parents[2] / MODELS
+    folder = MODELS if MODELS.is_dir() else Path(__file__).parents[2] / MODELS
+    for path in (folder / f"lmmse-{side}px.safetensors" for side in DOT_SIDES):
+        if not path.is_file():
+            raise ModelError(f"{path}: no such weights file; `git restore models`")
+    return folder
 
 
 def _plan(arguments: argparse.Namespace) -> int:
