@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import segno
@@ -119,3 +121,12 @@ def test_with_all_readers_there_is_nothing_to_tell():
 def test_same_text(found, truth, same):
     assert same_text(found, truth) is same
     assert same_text(truth, found) is same
+
+
+def test_fields_of_finder_patterns_and_thin_strips_do_not_keep_opencv_busy():
+    far = np.maximum(*np.abs(np.indices((9, 9)) - 4))
+    pattern = np.kron(np.where((far <= 1) | (far == 3), 0, 255), np.ones((2, 2))).astype(np.uint8)
+    begin = time.process_time()
+    for picture in (np.tile(pattern, (5, 60)), np.tile(np.uint8([0, 255]), (22, 7000))):
+        assert readers()["opencv"](picture) == []
+    assert time.process_time() - begin < 20  # without care: minutes
