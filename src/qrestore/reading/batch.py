@@ -158,9 +158,9 @@ class _Child:
         _end([self])
         if not self._is_ready:
             raise RuntimeError(
-                f"a child process cannot start ({_told(code)}): a script that reads many pictures is a file, and calls "
-                'this below `if __name__ == "__main__":`'
-            )
+                f"a child process cannot start ({_told(code)}); a script must be a file that calls this below "
+                'if __name__ == "__main__":'
+            ) from None
         self.task = None
         if task and not task.has_crashed:
             self.begin(task._replace(has_crashed=True))

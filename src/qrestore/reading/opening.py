@@ -1,5 +1,6 @@
 """A picture as reading takes it: grey, upright, no larger than can be read in time; and what was done to it."""
 
+import warnings
 from collections.abc import Iterator
 from math import ceil, sqrt
 from pathlib import Path
@@ -59,7 +60,9 @@ def open_picture(picture: Picture) -> Opened:
     """
     if isinstance(picture, np.ndarray):
         return _of_array(picture)
-    with opened(Path(picture) if isinstance(picture, str) else picture, MAX_MEGAPIXELS) as image:
+    source = Path(picture) if isinstance(picture, str) else picture
+    with warnings.catch_warnings(), opened(source, MAX_MEGAPIXELS) as image:
+        warnings.simplefilter("ignore")  # Pillow's, of damage that costs no pixels
         return _of_file(image)
 
 

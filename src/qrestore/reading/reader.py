@@ -53,7 +53,8 @@ def read(
 
     Returns
     -------
-    A file that is no picture, or a picture too small or too large, is `unread`, with the reason.
+    Corners are in px of the picture, upright as its EXIF says, also where a large one was scaled down to be read. A
+    file that is no picture, or a picture too small or too large, is `unread`, with the reason.
 
     Raises
     ------
@@ -88,9 +89,7 @@ def restore(
             break
     result = _told(path, last, milliseconds, time.perf_counter() > end)
     if result.status == "unread" and shows_micro_qr(grey):
-        result = replace(
-            result, reason="a Micro QR code, which is not read: its kinds check too little of what they say"
-        )
+        result = replace(result, reason="a Micro QR code; only QR codes are read")
     codes = tuple(cascade.in_original(code, scale) for code in result.codes)
     return Restoration(replace(result, codes=codes, notes=notes), last)
 
