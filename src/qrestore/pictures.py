@@ -183,7 +183,17 @@ def _recognised(source: Path | bytes, max_megapixels: int) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, ArithmeticError)
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    struct.error,
+    ArithmeticError,
+    RuntimeError,
+)
 """What Pillow raises for damaged files."""
 
 

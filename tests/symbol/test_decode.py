@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import segno
@@ -148,3 +150,12 @@ def test_readers_take_bytes_for_what_they_are(name, charset, text):
     symbol = segno.make_qr(text.encode(charset), mode="byte")
     picture = to_uint8(render(np.asarray([list(row) for row in symbol.matrix], np.bool_), 5))
     assert [code.text for code in readers()[name](picture)] == [text]
+
+
+def test_fields_of_finder_patterns_and_thin_strips_do_not_keep_opencv_busy():
+    far = np.maximum(*np.abs(np.indices((9, 9)) - 4))
+    pattern = np.kron(np.where((far <= 1) | (far == 3), 0, 255), np.ones((2, 2))).astype(np.uint8)
+    begin = time.process_time()
+    for picture in (np.tile(pattern, (5, 60)), np.tile(np.uint8([0, 255]), (22, 7000))):
+        assert readers()["opencv"](picture) == []
+    assert time.process_time() - begin < 20  # without care: minutes

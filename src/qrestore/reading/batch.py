@@ -157,7 +157,10 @@ class _Child:
         code, task = self.process.exitcode, self.task
         _end([self])
         if not self._is_ready:
-            raise RuntimeError(f"a child process cannot start ({_told(code)})")
+            raise RuntimeError(
+                f"a child process cannot start ({_told(code)}); a script must be a file that calls this below "
+                'if __name__ == "__main__":'
+            ) from None
         self.task = None
         if task and not task.has_crashed:
             self.begin(task._replace(has_crashed=True))

@@ -1,5 +1,6 @@
 """A picture as reading takes it: grey, upright, no larger than can be read in time; and what was done to it."""
 
+import warnings
 from collections.abc import Iterator
 from math import ceil, sqrt
 from pathlib import Path
@@ -59,7 +60,9 @@ def open_picture(picture: Picture) -> Opened:
     """
     if isinstance(picture, np.ndarray):
         return _of_array(picture)
-    with opened(Path(picture) if isinstance(picture, str) else picture, MAX_MEGAPIXELS) as image:
+    source = Path(picture) if isinstance(picture, str) else picture
+    with warnings.catch_warnings(), opened(source, MAX_MEGAPIXELS) as image:
+        warnings.simplefilter("ignore")  # Pillow's, of damage that costs no pixels
         return _of_file(image)
 
 
@@ -91,13 +94,13 @@ def _of_file(image: Image.Image) -> Opened:
     if needed > MAX_BYTES:
         shown, limit = (f"{count / 1e6:.0f} MB" for count in (needed, MAX_BYTES))
         raise PictureError(f"{size[0]} x {size[1]} px: takes {shown} to open (limit {limit}): scale it down")
+    left = factor * image.size[0] // size[0]
     turns = [_orientation(image)]
     image.load()
     turns.append(_orientation(image))  # a TIFF is turned already, a PNG may tell it last
-    left = factor * image.size[0] // size[0]
     grey = _upright(_reduced(image, left) if left > 1 else grey_of(image), turns[-1])
     turned = ("turned upright, as its EXIF says",) if max(turns) > 1 else ()
-    return Opened(grey, 1 / factor, (*frames, *turned, *_scaled(size, factor)))
+    return Opened(grey, 1 / factor, (*frames, *turned, *_scaled(size[::-1] if turns[-1] > 4 else size, factor)))
 
 
 def _factor(size: tuple[int, int]) -> int:

@@ -41,7 +41,7 @@ MAX_EFFORT = 9
 _SHOWN_MODULE_PX = 8
 _NOT_SEEN = "no QR code is seen"
 _NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
-_MICRO = "a Micro QR code, which is not read: its kinds check too little of what they say"
+_MICRO = "a Micro QR code; only QR codes are read"
 _NO_TIME = "not read in the time allowed"
 
 Way = tuple[str, Callable[[], Attempt | None]]

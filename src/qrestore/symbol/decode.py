@@ -129,6 +129,26 @@ def _pyzbar() -> Reader:
     return read
 
 
+_OPENCV_SIDE_PX, _OPENCV_PIXELS = 512, 16_000_000
+"""OpenCV enlarges pictures to this shorter side; a thin strip has then more pixels than it looks at in seconds."""
+_OPENCV_RINGS = 120
+"""It tries all triples of what looks like a finder pattern: of 40 codes for seconds, of a field of them for hours."""
+
+
+def _rings(picture: Grey8) -> int:
+    """Count light rings between something dark, as a finder pattern has one."""
+    light = cv2.adaptiveThreshold(picture, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 83, 2)
+    light = cv2.copyMakeBorder(light, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
+    stats = cv2.connectedComponentsWithStats(light, connectivity=4)[2][1:]
+    width, height, area = stats[:, 2:].T
+    is_square = (np.minimum(width, height) > 4) & (3 * width < 4 * height) & (3 * height < 4 * width)
+    share = area / (width * height)  # 16/25 of a ring
+    left, top, width, height, _ = stats[is_square & (share > 0.5) & (share < 0.8)].T
+    middle = top + height // 2, left + width // 2
+    around = ((middle[0], left - 1), (middle[0], left + width), (top - 1, middle[1]), (top + height, middle[1]))
+    return int(np.all([light[at] == 0 for at in (middle, *around)], 0).sum())
+
+
 def _opencv() -> Reader:
     detector = cv2.QRCodeDetector()
 
@@ -137,9 +157,14 @@ def _opencv() -> Reader:
         return tuple((float(x), float(y)) for x, y in flat)
 
     def read(picture: Grey8) -> list[Code]:
+        side_px = min(picture.shape)
+        if side_px < _OPENCV_SIDE_PX and picture.size * (_OPENCV_SIDE_PX / side_px) ** 2 > _OPENCV_PIXELS:
+            return []
+        pairs: list[tuple[str, Any]] = []
+        if _rings(picture) <= _OPENCV_RINGS:
+            found, texts, points, _ = detector.detectAndDecodeMulti(picture)
+            pairs = list(zip(texts, points, strict=True)) if found else []
         # The single-code call reads some that the multi-code call misses.
-        found, texts, points, _ = detector.detectAndDecodeMulti(picture)
-        pairs = list(zip(texts, points, strict=True)) if found else []
         if not any(text for text, _ in pairs):
             text, where, _ = detector.detectAndDecode(picture)
             pairs = [(text, where)]
