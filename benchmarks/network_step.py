@@ -26,7 +26,6 @@ from tqdm import tqdm
 from benchmarks.destroyed import DESTROYED
 from benchmarks.network_attacks import attacked
 from benchmarks.photographs import CONDITIONS, Photograph, Scene, photograph, seen
-from benchmarks.prints import Random
 from benchmarks.readme import put
 from benchmarks.without import WITHOUT
 from qrestore.arrays import Grey8
@@ -120,12 +119,12 @@ def _grey(colour: Any) -> Grey8:
     return np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _content(rng: Random) -> tuple[int, Level, str]:
+def _content(rng: np.random.Generator) -> tuple[int, Level, str]:
     version, level = int(rng.choice(VERSIONS)), LEVELS[rng.integers(4)]
     return version, level, random_text(rng, version, level)
 
 
-def _neighbour(text: str, rng: Random) -> str:
+def _neighbour(text: str, rng: np.random.Generator) -> str:
     """The same with one character changed."""
     at = int(rng.integers(len(text)))
     return text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :]

@@ -22,7 +22,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.photographs import WITHOUT, photograph
+from benchmarks.photographs import photograph
+from benchmarks.without import WITHOUT
 from qrestore.files import read_json, write_json
 from qrestore.reading.batch import read_all
 from qrestore.reading.reader import read

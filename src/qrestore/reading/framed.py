@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
+from qrestore.arrays import Grey8, Matrix, to_uint8
 from qrestore.reading.candidates import COARSE_PX, FINE_PX, work_of
 from qrestore.reading.crop import MARGIN, Real, cropped
 from qrestore.reading.deblur import is_light_on_dark, squared
@@ -89,8 +89,13 @@ def codes_in(drawn: Real, side: int) -> Iterator[Code]:
     quick = [reader for name, reader in readers().items() if name != "opencv"]
     for reader in quick:
         yield from reader(eight_bit(drawn))
-    modules = side + 2 * QUIET_ZONE
-    means = cv2.resize(drawn, (modules, modules), interpolation=cv2.INTER_AREA)
-    matrix = np.asarray(means[QUIET_ZONE:-QUIET_ZONE, QUIET_ZONE:-QUIET_ZONE] < 0.5, np.bool_)
+    matrix = modules_in(drawn, side)
     if is_plausible(matrix):
         yield from quick[0](to_uint8(render(matrix, _MODULE_PX)))
+
+
+def modules_in(drawn: Real, side: int) -> Matrix:
+    """Modules of a drawing of a framed symbol: (side, side) bool."""
+    modules = side + 2 * QUIET_ZONE
+    means = cv2.resize(drawn, (modules, modules), interpolation=cv2.INTER_AREA)
+    return np.asarray(means[QUIET_ZONE:-QUIET_ZONE, QUIET_ZONE:-QUIET_ZONE] < 0.5, np.bool_)
