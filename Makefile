@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui serve-all faults gc scans profile accept import-weights evidence toy reading dots browser
+.PHONY: help setup run test test-slow check format ui serve-all faults gc scans profile accept import-weights evidence toy reading peers dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,9 +91,16 @@ evidence: $(READY) ## measure every table and figure again, with the shipped mod
 toy: $(READY) ## the whole flow at toy size, in a temporary clone
 	@qrestore toy
 
-reading: $(READY) ## FROM=folder: measure reading on real photographs, write the README's table
+reading: $(READY) .work/peers/.ready ## FROM=folder: measure reading on real photographs beside free readers, write the tables
 	@test -n "$(FROM)" || { echo "say which folder: make reading FROM=../shared/realqr" >&2; exit 2; }
 	@python -m benchmarks.reading "$(FROM)"
+
+peers: .work/peers/.ready ## an environment with the free readers that `make reading` measures beside ours
+
+.work/peers/.ready: benchmarks/peers.txt
+	@mkdir -p .work && $(PYTHON) -m venv .work/peers
+	@.work/peers/bin/python -m pip install --disable-pip-version-check --quiet -r benchmarks/peers.txt
+	@touch $@
 
 dots: $(READY) ## measure the difficulty of every profile, labels read, rates; write the tables of data/README.md
 	@python -m benchmarks.dots

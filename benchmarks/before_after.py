@@ -1,17 +1,20 @@
-"""The README's pictures: a label with hidden dots, and moved symbols that the network makes readable.
+"""The README's pictures: a label with hidden dots, moved symbols restored by the network, a restored photograph.
 
-The moved symbols are the first three unseen test pictures that no reader reads and that are read after restoring.
+The moved symbols are the first three unseen test pictures that no reader reads and that are read after restoring; the
+photograph is the first generated one out of focus that has to be restored.
 
 python -m benchmarks.before_after
 """
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw
 
+from benchmarks.photographs import photograph
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.datasets.index import read_index
 from qrestore.dots.label import make_label
@@ -20,18 +23,22 @@ from qrestore.evaluation.benchmark import read_results
 from qrestore.evaluation.restorers import restorer
 from qrestore.optics.degradation import PROFILES, degrade, draw
 from qrestore.pictures import open_colour
+from qrestore.reading import sheet as drawing
+from qrestore.reading.reader import restore
 from qrestore.symbol.render import render_at
 
 ROOT = Path(__file__).parent.parent
 SIDE = 200
 _LABEL_SIDE = 300
+_SEED = 2
 
 
 def main() -> int:
-    """Write docs/before-after.png and docs/label.png."""
+    """Write docs/before-after.png, docs/label.png and docs/sheet.png."""
     (ROOT / "docs").mkdir(exist_ok=True)
     motion().save(ROOT / "docs" / "before-after.png")
     label().save(ROOT / "docs" / "label.png")
+    photographed().save(ROOT / "docs" / "sheet.png")
     return 0
 
 
@@ -50,19 +57,27 @@ def label() -> Picture.Image:
     return sheet
 
 
+def photographed() -> Picture.Image:
+    """The sheet of a photograph that no reader reads."""
+    drawn = (photograph("out of focus", np.random.default_rng([_SEED, item])) for item in count())
+    found = next(found for one in drawn if (found := restore(one.picture)).result.status == "restored")
+    assert found.attempt
+    return Picture.fromarray(drawing.sheet(found.attempt))
+
+
 def motion() -> Picture.Image:
     """Captured, restored, truth."""
     results = [row for row in read_results(ROOT / "models/metrics/motion.parquet") if row.subset == "unseen"]
     unread = {row.item for row in results if row.restorer == "before" and not row.recognised}
     chosen = sorted(row.item for row in results if row.restorer == "cgan" and row.recognised and row.item in unread)[:3]
     rows = {row.item: row for row in read_index(ROOT / "data/synthetic/motion/test.parquet") if row.item in chosen}
-    restore = restorer("cgan", "motion", ROOT / "models")
+    network = restorer("cgan", "motion", ROOT / "models")
     sheet = Picture.new("RGB", (len(chosen) * (3 * SIDE + 40) - 40, SIDE + 24), "white")
     for column, item in enumerate(chosen):
         row = rows[item]
         image = from_uint8(open_colour(row.capture))
         truth = render_at(row.matrix(), image.shape[0], row.quiet_zone or 0)
-        for place, picture in enumerate((image.mean(2), restore(image, row).image, truth)):
+        for place, picture in enumerate((image.mean(2), network(image, row).image, truth)):
             tile = Picture.fromarray(np.asarray(to_uint8(picture))).resize((SIDE, SIDE), Picture.Resampling.NEAREST)
             sheet.paste(tile, (column * (3 * SIDE + 40) + place * SIDE, 0))
         ImageDraw.Draw(sheet).text((column * (3 * SIDE + 40) + 4, SIDE + 6), row.text, fill="black")

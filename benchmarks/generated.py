@@ -1,10 +1,11 @@
-"""Reading on generated photographs, by condition, and false reads on pictures without a code.
+"""Reading on generated photographs, by condition; false reads are counted by `benchmarks.false_reads`.
 
     python -m benchmarks.generated photographs [EACH] [SEED]
-    python -m benchmarks.generated without [EACH] [SEED]
+    python -m benchmarks.generated crops [EACH] [SEED]
     python -m benchmarks.generated proof [EACH] [SEED]
 
-Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it measured.
+Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it
+measured, and its table in docs/reading.md.
 """
 
 import os
@@ -13,27 +14,31 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-from statistics import mean, median, quantiles
+from dataclasses import replace
+from itertools import count, islice
+from statistics import mean, median
 from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.photographs import CONDITIONS, WITHOUT, Photograph, photograph
+from benchmarks.further import RADII_PX, blurred_further, generated_crop
+from benchmarks.photographs import CONDITIONS, Photograph, photograph
+from benchmarks.readme import ROOT, put
 from qrestore.datasets.synthesis import random_text
 from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
+from qrestore.reading import reader
 from qrestore.reading.cascade import read
 from qrestore.reading.crop import cropped, module_darkness
-from qrestore.reading.pictures import read_hard
 from qrestore.reading.proof import prove
 from qrestore.reading.rectify import Placed
-from qrestore.symbol.decode import same_text
+from qrestore.symbol.decode import require_readers, same_text
 from qrestore.symbol.geometry import side_modules
 
-HERE = Path(__file__).parent
+RESULT = ROOT / "benchmarks/generated.json"
+PAGE = ROOT / "docs/reading.md"
 EACH, SEED = 20, 2
 
 
@@ -46,21 +51,23 @@ def photographs(each: int, seed: int) -> dict[str, Any]:
     return {"each": each, "seed": seed, "machine": _machine(), "conditions": rows}
 
 
-def without(each: int, seed: int) -> dict[str, Any]:
-    """False reads by kind; for a destroyed symbol its own text is none."""
+def crops(each: int, seed: int) -> dict[str, Any]:
+    """Right and wrong texts of crops that two readers read as they are, by how far they are blurred further."""
+    drawn = (generated_crop(np.random.default_rng([seed, 3000, item])) for item in count())
+    clean = list(islice((one for one in drawn if _is_clean(one)), each))
     rows = {}
-    for number, (kind, draw) in enumerate(WITHOUT.items()):
-        counted: Counter[str] = Counter()
-        for item in tqdm(range(each), desc=kind, leave=False, disable=None):
-            drawn = draw(np.random.default_rng([seed, 1000 + number, item]))
-            found = read_hard(drawn.picture)
-            texts = [code.text for code in found.codes]
-            false = [text for text in texts if not any(same_text(text, own) for own in drawn.texts)]
-            counted["false" if false else "own text" if texts else "nothing"] += 1
-            if false:
-                print(f"{kind}, item {item}: {false} by {found.step}, agreement {found.agreement}", file=sys.stderr)
-        rows[kind] = {"pictures": each, **counted}
-    return {"each": each, "seed": seed, "kinds": rows}
+    for radius_px in RADII_PX:
+        blurred = [
+            replace(one, picture=blurred_further(one.picture, radius_px, f"{seed}.{item}"))
+            for item, one in enumerate(clean)
+        ]
+        rows[f"{radius_px} px"] = _judged(blurred)
+    return {"each": each, "seed": seed, "machine": _machine(), "radii": rows}
+
+
+def _is_clean(drawn: Photograph) -> bool:
+    found = ([code.text for code in require_readers()[name](drawn.picture)] for name in ("zxing-cpp", "pyzbar"))
+    return all(any(same_text(text, drawn.texts[0]) for text in texts) for texts in found)
 
 
 def proof(each: int, seed: int) -> dict[str, Any]:
@@ -103,26 +110,51 @@ def proof_table(result: dict[str, Any]) -> str:
 def _judged(drawn: list[Photograph]) -> dict[str, Any]:
     before, after, wrong = 0, 0, 0
     seconds: list[float] = []
+    restored: list[float] = []
     steps: Counter[str] = Counter()
     for one in drawn:
         before += any(same_text(code.text, one.texts[0]) for code in read(one.picture).codes)
         start = time.process_time()
-        found = read_hard(one.picture)
+        found = reader.read(one.picture)
         seconds.append(time.process_time() - start)
+        if found.status == "restored":
+            restored.append(seconds[-1])
         right = any(same_text(code.text, one.texts[0]) for code in found.codes)
         after += right
         wrong += bool(found.codes) and not right
         steps[str(found.step).split(":")[0]] += 1
-    late = quantiles(seconds, n=20)[-1]
-    ms = [round(1000 * value) for value in (median(seconds), mean(seconds), late)]
     return {
         "pictures": len(drawn),
         "before": before,
         "after": after,
         "wrong": wrong,
-        "cpu_ms": ms,
+        "cpu_ms": _times(seconds),
+        "restored": len(restored),
+        "restored_cpu_ms": _times(restored),
         "steps": dict(steps),
     }
+
+
+def _times(seconds: list[float]) -> list[int]:
+    """Median, mean and 95 % quantile in ms; empty where too few were timed."""
+    if len(seconds) < 2:
+        return []
+    return [round(1000 * value) for value in (median(seconds), mean(seconds), np.quantile(seconds, 0.95))]
+
+
+def crops_table(result: dict[str, Any]) -> str:
+    """Markdown table of the crops."""
+    lines = [
+        "| generated crops blurred further | readers and variants | all of `read` | wrong texts "
+        "| restored | CPU ms of these: median, mean, p95 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in result["radii"].items():
+        shares = [f"{100 * row[key] / row['pictures']:.1f} %" for key in ("before", "after")]
+        ms = ", ".join(str(value) for value in row["restored_cpu_ms"]) or "-"
+        cells = [f"{name}, {row['pictures']} crops", *shares, row["wrong"], row["restored"], ms]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines)
 
 
 def table(result: dict[str, Any]) -> str:
@@ -145,21 +177,13 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def false_table(result: dict[str, Any]) -> str:
-    """Markdown table of the pictures without a code."""
-    lines = ["| generated, without a code | pictures | false reads | its own text |", "|---|---|---|---|"]
-    for name, row in result["kinds"].items():
-        lines.append(f"| {name} | {row['pictures']} | {row.get('false', 0)} | {row.get('own text', 0)} |")
-    return "\n".join(lines)
-
-
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, one thread"
 
 
 PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
     "photographs": (photographs, table),
-    "without": (without, false_table),
+    "crops": (crops, crops_table),
     "proof": (proof, proof_table),
 }
 
@@ -169,8 +193,8 @@ def main(part: str, each: int = EACH, seed: int = SEED) -> int:
     cv2.setNumThreads(1)
     measure, tabled = PARTS[part]
     result = measure(each, seed)
-    path = HERE / "generated.json"
-    write_json(path, {**(read_json(path) if path.exists() else {}), part: result})
+    write_json(RESULT, {**(read_json(RESULT) if RESULT.exists() else {}), part: result})
+    put(f"generated-{part}", tabled(read_json(RESULT)[part]), PAGE)
     print(tabled(result))
     return 0
 

@@ -1,25 +1,21 @@
-"""Generated photographs of QR codes with known texts, and pictures without any: what reading is developed on.
+"""Generated photographs of QR codes with known texts: what reading is developed on.
 
 A symbol on a page with other print, bent, seen from anywhere, lit unevenly, blurred, noisy, stored as JPEG. Nothing
 here is measured on a camera: each condition turns one knob far and leaves the others where a careful hand has them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.prints import Random, Real, surroundings
 from qrestore.arrays import Grey8, Matrix, to_uint8
 from qrestore.datasets.synthesis import random_text
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import Psf, disk, motion, shake
-from qrestore.symbol.classes import module_classes
 from qrestore.symbol.geometry import LEVELS, module_matrix
-
-Real = NDArray[np.float32]
-Random = np.random.Generator
 
 _PAGE_MODULE_PX = 8
 _LONGEST_SIDE_PX = 1400
@@ -165,7 +161,7 @@ def _page(matrix: Matrix, scene: Scene, rng: Random) -> tuple[Real, NDArray[np.f
     ink = paper * (1 - _draw(scene.contrast, rng))
     page = np.full(shape, paper, np.float32)
     if rng.random() < scene.clutter:
-        page = _surroundings(shape, paper, rng)
+        page = surroundings(shape, paper, rng)
     quiet = int(rng.integers(scene.quiet_zone[0], scene.quiet_zone[1] + 1))
     drawn = np.kron(np.pad(matrix, quiet), np.ones((_PAGE_MODULE_PX,) * 2, bool))
     if scene.inverted:
@@ -193,62 +189,6 @@ def _damage(card: Real, scene: Scene, rng: Random) -> None:
         return
     dx, dy = (int(value) for value in rng.normal(0, 0.4, 2) * side)
     cv2.line(card, (x, y), (x + dx, y + dy), grey, int(rng.integers(3, 10)))
-
-
-def _surroundings(shape: tuple[int, int], paper: float, rng: Random) -> Real:
-    """Text-like print, texture, boxes or halftone."""
-    kind = rng.integers(4)
-    if kind == 0:
-        return text_page(shape, paper, rng)
-    if kind == 1:
-        return texture(shape, rng)
-    if kind == 2:
-        return boxes(shape, paper, rng)
-    return halftone(shape, paper, rng)
-
-
-def text_page(shape: tuple[int, int], paper: float, rng: Random) -> Real:
-    """Lines of words."""
-    page = np.full(shape, round(255 * paper), np.uint8)  # OpenCV writes on 8 bit only
-    step = int(rng.integers(20, 60))
-    fonts = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX)
-    for y in range(step, shape[0], step):
-        letters = rng.choice(list("abcdefghijklmnopqrstuvwxyz     ABCDEFGH0123456789.,"), shape[1] // 8)
-        cv2.putText(page, "".join(letters), (5, y), fonts[y % 4], step / 40, int(rng.integers(0, 100)), 1 + step // 25)
-    return page.astype(np.float32) / np.float32(255)
-
-
-def texture(shape: tuple[int, int], rng: Random) -> Real:
-    """Smooth noise of several sizes: cloth, wood, stone."""
-    page = np.zeros(shape, np.float32)
-    for octave in range(2, 8):
-        coarse = rng.normal(0, 1, (max(2, shape[0] >> octave), max(2, shape[1] >> octave))).astype(np.float32)
-        page += cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC) * 2 ** (rng.uniform(0, 0.8) * octave)
-    page = (page - page.mean()) / page.std()
-    return np.asarray(np.clip(rng.uniform(0.3, 0.7) + rng.uniform(0.05, 0.25) * page, 0, 1), np.float32)
-
-
-def boxes(shape: tuple[int, int], paper: float, rng: Random) -> Real:
-    """Rectangles, frames, rings and lines: packaging, logos, windows."""
-    page = np.full(shape, paper, np.float32)
-    for _ in range(int(rng.integers(20, 120))):
-        x, y = (int(value) for value in rng.uniform(0, 1, 2) * shape[::-1])
-        w, h = (int(value) for value in rng.uniform(0.01, 0.2, 2) * shape[::-1])
-        grey, width = float(rng.uniform(0, 1)), int(rng.choice([-1, 3, 8, 20]))
-        if rng.random() < 0.3:
-            cv2.circle(page, (x, y), w // 2 + 2, grey, width)
-        else:
-            cv2.rectangle(page, (x, y), (x + w, y + h), grey, width)
-    return page
-
-
-def halftone(shape: tuple[int, int], paper: float, rng: Random) -> Real:
-    """Screen of dots whose size follows a smooth picture."""
-    pitch, angle = float(rng.uniform(6, 40)), float(rng.uniform(0, np.pi))
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    u, v = (x * np.cos(angle) + y * np.sin(angle)) / pitch, (y * np.cos(angle) - x * np.sin(angle)) / pitch
-    screen = np.cos(2 * np.pi * u) + np.cos(2 * np.pi * v)
-    return np.where(screen > 4 * texture(shape, rng) - 2, 0.15, paper).astype(np.float32)
 
 
 def _framed(side: int, module_px: float, scene: Scene, rng: Random) -> tuple[int, int, NDArray[np.float64]]:
@@ -333,82 +273,3 @@ def _psfs(module_px: float, scene: Scene, rng: Random) -> list[Psf]:
     if extent > 0.5:
         psfs.append(shake(extent, rng))
     return psfs
-
-
-def _of_page(make: Callable[[tuple[int, int], Random], Real]) -> Callable[[Random], Photograph]:
-    def draw(rng: Random) -> Photograph:
-        shape = (int(rng.integers(160, 420)), int(rng.integers(160, 420)))
-        image = make(shape, rng)
-        if rng.random() < 0.5:
-            image = blurred(image, disk(float(rng.uniform(0.5, 6))))
-        noisy = image + rng.normal(0, rng.uniform(0, 0.05), shape)
-        return Photograph(to_uint8(noisy), (), "", 0, np.zeros((4, 2)))
-
-    return draw
-
-
-_MILD = Scene(tilt=(0, 0.2), defocus=(0.05, 1.0), module_px=(2.5, 5), versions=(1, 5), room=(0.2, 0.6))
-
-
-def _drawn(version: int, rng: Random) -> tuple[str, Matrix]:
-    level = LEVELS[rng.integers(4)]
-    text = random_text(rng, version, level)
-    return text, module_matrix(text, version, level, int(rng.integers(8)))
-
-
-def _destroyed(spoil: Callable[[Matrix, NDArray[np.uint8], Random], Matrix]) -> Callable[[Random], Photograph]:
-    """A symbol spoilt module by module; its own text is no false read."""
-
-    def draw(rng: Random) -> Photograph:
-        version = int(rng.integers(1, 6))
-        text, matrix = _drawn(version, rng)
-        spoilt = spoil(matrix.copy(), module_classes(version), rng)
-        picture, corners = seen(spoilt, _MILD, rng)
-        return Photograph(picture, (text,), "", version, corners)
-
-    return draw
-
-
-def _redrawn(matrix: Matrix, classes: NDArray[np.uint8], rng: Random) -> Matrix:
-    where = (rng.random(matrix.shape) < rng.uniform(0.3, 0.6)) & (classes == _DATA)
-    return np.where(where, rng.random(matrix.shape) < 0.5, matrix)
-
-
-def _wrong_format(matrix: Matrix, classes: NDArray[np.uint8], rng: Random) -> Matrix:
-    other = _drawn((matrix.shape[0] - 17) // 4, rng)[1]
-    return np.where(classes == _FORMAT, other, matrix)
-
-
-def _random_data(matrix: Matrix, classes: NDArray[np.uint8], rng: Random) -> Matrix:
-    return np.where(classes == _DATA, rng.random(matrix.shape) < 0.5, matrix)
-
-
-def _blended(rng: Random) -> Photograph:
-    """Two symbols of one version, one shining through the other."""
-    version = int(rng.integers(1, 6))
-    (first, one), (second, other) = _drawn(version, rng), _drawn(version, rng)
-    scene = replace(_MILD, clutter=0.0)
-    state = rng.bit_generator.state
-    pictures = []
-    for matrix in (one, other):  # the same way to see both
-        rng.bit_generator.state = state
-        pictures.append(seen(matrix, scene, rng))
-    share = rng.uniform(0.3, 0.7)
-    mixed = share * pictures[0][0].astype(float) + (1 - share) * pictures[1][0]
-    return Photograph(mixed.astype(np.uint8), (first, second), "", version, pictures[0][1])
-
-
-_DATA, _FORMAT = (int(module_classes(1)[at]) for at in ((20, 20), (8, 0)))
-
-WITHOUT: dict[str, Callable[[Random], Photograph]] = {
-    "text": _of_page(lambda shape, rng: text_page(shape, 0.9, rng)),
-    "texture": _of_page(texture),
-    "boxes and rings": _of_page(lambda shape, rng: boxes(shape, 0.9, rng)),
-    "halftone": _of_page(lambda shape, rng: halftone(shape, 0.9, rng)),
-    "noise": _of_page(lambda shape, rng: rng.uniform(0, 1, shape).astype(np.float32)),
-    "30-60 % of the modules redrawn": _destroyed(_redrawn),
-    "another symbol's format bits": _destroyed(_wrong_format),
-    "random data modules": _destroyed(_random_data),
-    "two symbols blended": _blended,
-}
-"""Pictures that nothing may be read in, but the texts they name."""

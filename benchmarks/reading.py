@@ -1,10 +1,10 @@
-"""Share of right texts on real photographs: each reader alone, all together, and `qrestore read`.
+"""Real photographs, and their rectified crops blurred further: `qrestore read` beside the free readers, in one run.
 
     python -m benchmarks.reading ../shared/realqr
 
-The folder holds `ground_truth.csv` (file, text; text_group and category where known) and the
-photographs, which stay where they are. Nothing is fitted to them. Writes `reading.json` beside this
-file and the table in README.md.
+The folder holds `ground_truth.csv` (file, text; rectified, text_group, category where known), `images/` and
+`rectified/`, which stay where they are. Nothing is fitted to them. The peers run in an environment of their own
+(`make peers`). Writes `reading.json` beside this file and the tables in README.md and docs/reading.md.
 """
 
 import csv
@@ -13,89 +13,198 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
+import numpy as np
 from tqdm import tqdm
 
-from benchmarks.readme import put
+from benchmarks import false_reads, reading_tables
+from benchmarks.further import RADII_PX, as_crop, blurred_further
+from benchmarks.peers import Peer, generously_same, peers
+from benchmarks.readme import ROOT, put
 from qrestore.arrays import Grey8
-from qrestore.files import digest, write_json
+from qrestore.executor import pin_threads
+from qrestore.files import digest, read_json, write_json
 from qrestore.intervals import clustered_bootstrap
 from qrestore.pictures import open_grey
-from qrestore.reading.pictures import read_hard
+from qrestore.reading import reader
+from qrestore.reading.deblur import prepare
 from qrestore.symbol.decode import require_readers, same_text
 
-HERE = Path(__file__).parent
+RESULT = ROOT / "benchmarks/reading.json"
+PAGE = ROOT / "docs/reading.md"
+OURS, TOGETHER = reading_tables.OURS, reading_tables.TOGETHER
+CLEAN = ("zxing-cpp", "pyzbar")
+"""Crops that these peers read are blurred further."""
+_ROUNDS = 5
+"""Times that a picture is read by a reader and by the cascade, in turn, where they are held against each other."""
 
-QUOTED = {
-    "WeChat's reader with its models": (76.2, 64.7),
-    "ZXing-Java 3.4.0, the reader of [fast-deblur]": (51.0, 38.2),
-    "seven peers together": (86.2, 67.6),
-}
-"""Right reads in %, all and blurred, from the README beside the photographs; not measured by this benchmark."""
+
+@dataclass
+class Cell:
+    """What one reader made of a set of pictures, in order."""
+
+    right: list[bool] = field(default_factory=list)
+    wrong: list[bool] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+
+    def add(self, is_right: Sequence[bool], ms: float) -> None:
+        """Take in whether each text of a picture is right."""
+        self.right.append(any(is_right))
+        self.wrong.append(bool(is_right) and not any(is_right))
+        self.ms.append(ms)
+
+
+@dataclass
+class Measured:
+    """Readers by name, ours last; and what only ours tells: status and step of every picture."""
+
+    cells: dict[str, Cell]
+    status: list[str] = field(default_factory=list)
+    step: list[str] = field(default_factory=list)
+
+    def restored_ms(self) -> list[float]:
+        """Wall time of what was deblurred before it was read."""
+        return [ms for ms, status in zip(self.cells[OURS].ms, self.status, strict=True) if status == "restored"]
 
 
 def main(folder: Path) -> int:
-    """Measure, write JSON and table."""
+    """Measure, write JSON and tables."""
     with (folder / "ground_truth.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.DictReader(file) if row["text"]]
-    cv2.setNumThreads(1)
-    measured = _measure(folder, rows)
-    groups = [row.get("text_group") or row["text"] for row in rows]
-    blurred = [("blurred" in (row.get("category") or "")) for row in rows]
-    any_reader = [any(measured[name]["right"][i] for name in require_readers()) for i in range(len(rows))]
-    measured["all three together"] = {
-        "right": any_reader,
-        "wrong": [any(measured[name]["wrong"][i] for name in require_readers()) for i in range(len(rows))],
-        "seconds": [],
-    }
-    order = [*require_readers(), "all three together", "qrestore read"]
-    result = {
-        "command": "make reading FROM=../shared/realqr",
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
-        "photographs": len(rows),
-        "blurred": sum(blurred),
-        "ground_truth_sha256": digest((folder / "ground_truth.csv").read_bytes()),
-        "readers": {name: _figures(measured[name], groups, blurred) for name in order},
-        "steps": measured["qrestore read"]["steps"],
-    }
-    write_json(HERE / "reading.json", result)
-    print(table(result))
-    put("reading", table(result))
+    pin_threads()
+    prepare()
+    with peers() as others:
+        photographs = [open_grey(_picture(folder, row["file"])) for row in rows]
+        of_photographs = measured(photographs, rows, others, "photographs")
+        of_crops = {radius: _further(folder, rows, others, radius) for radius in RADII_PX}
+        result = {
+            "command": "make reading FROM=../shared/realqr",
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
+            "ground_truth_sha256": digest((folder / "ground_truth.csv").read_bytes()),
+            "peers": {peer.name: {"version": peer.version, "failures": peer.failures} for peer in others},
+            "photographs": figures(of_photographs, rows),
+            "blurred": figures(of_photographs, rows, ["blurred" in (row.get("category") or "") for row in rows]),
+            "further": {str(radius): figures(found, kept) for radius, (found, kept) in of_crops.items()},
+            "added_ms": added_ms(photographs),
+            "unread": by_cause(of_photographs, rows),
+        }
+    write_json(RESULT, result)
+    result = read_json(RESULT)
+    counted = read_json(false_reads.RESULT) if false_reads.RESULT.exists() else None
+    put("reading", reading_tables.aims(result, counted))
+    put("readers", reading_tables.readers(result), PAGE)
+    put("steps", reading_tables.steps(result), PAGE)
+    print(
+        reading_tables.aims(result, counted), reading_tables.readers(result), reading_tables.steps(result), sep="\n\n"
+    )
+    for cause, files in result["unread"].items():
+        print(f"unread or wrong, {cause}: {', '.join(files)}")
     return 0
 
 
-def _measure(folder: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
-    """Right, wrong and seconds of every photograph, by reader."""
-    measured: dict[str, dict[str, Any]] = {}
-    steps: dict[str, int] = {}
+def measured(pictures: list[Grey8], rows: list[dict[str, str]], others: list[Peer], name: str) -> Measured:
+    """Read every picture by every peer, then by ours."""
+    found = Measured({peer.name: Cell() for peer in others} | {OURS: Cell()})
+    for picture, row in zip(tqdm(pictures, desc=name, leave=False, disable=None), rows, strict=True):
+        for peer in others:
+            answer = peer.read(picture)
+            found.cells[peer.name].add([generously_same(text, row["text"]) for text in answer.texts], answer.ms)
+        begin = time.perf_counter()
+        ours = reader.read(picture)
+        ms = 1000 * (time.perf_counter() - begin)
+        found.cells[OURS].add([same_text(code.text, row["text"]) for code in ours.codes], ms)
+        found.status.append(ours.status)
+        found.step.append(str(ours.step or "unread").split(":")[0])
+    return found
 
-    def cascade(picture: Grey8) -> list[str]:
-        found = read_hard(picture)
-        steps[str(found.step or "unread")] = steps.get(str(found.step or "unread"), 0) + 1
-        return [code.text for code in found.codes]
 
-    calls: dict[str, Callable[[Grey8], list[str]]] = {
-        name: (lambda picture, reader=reader: [code.text for code in reader(picture)])  # type: ignore[misc]
-        for name, reader in require_readers().items()
+def _further(
+    folder: Path, rows: list[dict[str, str]], others: list[Peer], radius_px: int
+) -> tuple[Measured, list[dict[str, str]]]:
+    """Crops that two very different peers read as they are, blurred further."""
+    clean = [peer for peer in others if peer.name in CLEAN]
+    kept, blurred = [], []
+    for row in (row for row in rows if row.get("rectified")):
+        crop = as_crop(open_grey(folder / "rectified" / row["rectified"]))
+        if all(any(generously_same(text, row["text"]) for text in peer.read(crop).texts) for peer in clean):
+            kept.append(row)
+            blurred.append(blurred_further(crop, radius_px, row["file"]))
+    return measured(blurred, kept, others, f"crops, {radius_px} px"), kept
+
+
+def added_ms(pictures: list[Grey8]) -> dict[str, float]:
+    """Wall time of `read` less that of the reader, of pictures that some reader reads as they are."""
+    added = []
+    for picture in tqdm(pictures, desc="added time", leave=False, disable=None):
+        alone = next((read for read in require_readers().values() if read(picture)), None)
+        if alone is None:
+            continue
+        pairs = []
+        for _ in range(_ROUNDS):
+            times = [time.perf_counter()]
+            for call in (alone, reader.read):
+                call(picture)
+                times.append(time.perf_counter())
+            pairs.append(1000 * ((times[2] - times[1]) - (times[1] - times[0])))
+        added.append(statistics.median(pairs))
+    return {"pictures": len(added), **_times(added)}
+
+
+def figures(found: Measured, rows: list[dict[str, str]], chosen: Sequence[bool] | None = None) -> dict[str, Any]:
+    """Shares by reader with intervals over texts, how much better ours is than the best peer, times, steps."""
+    at = np.flatnonzero(np.ones(len(rows), bool) if chosen is None else np.array(chosen))
+    groups = [rows[number].get("text_group") or rows[number]["text"] for number in at]
+    right = {name: np.array(cell.right)[at] for name, cell in found.cells.items()}
+    wrong = {name: np.array(cell.wrong)[at] for name, cell in found.cells.items()}
+    others = [name for name in right if name != OURS]
+    for flags, any_of in ((right, [right[name] for name in others]), (wrong, [wrong[name] for name in others])):
+        flags[TOGETHER] = np.any(any_of, axis=0)
+    strongest = max(others, key=lambda name: int(right[name].sum()))
+    ours = right[OURS].astype(float)
+    restored = [found.cells[OURS].ms[number] for number in at if found.status[number] == "restored"]
+    return {
+        "pictures": len(at),
+        "readers": {
+            name: {
+                "right": int(right[name].sum()),
+                **_share(right[name].astype(float), groups),
+                "wrong_texts": int(wrong[name].sum()),
+                "ms": _times([found.cells[name].ms[number] for number in at]) if name in found.cells else None,
+            }
+            for name in (*others, TOGETHER, OURS)
+        },
+        "strongest": strongest,
+        "better_than_strongest": _share(ours - right[strongest], groups),
+        "better_than_together": _share(ours - right[TOGETHER], groups),
+        "restored": {"pictures": len(restored), **(_times(restored) if len(restored) > 1 else {})},
+        "steps": dict(Counter(found.step[number] for number in at).most_common()),
     }
-    for name, call in {**calls, "qrestore read": cascade}.items():
-        cell = measured[name] = {"right": [], "wrong": [], "seconds": []}
-        for row in tqdm(rows, desc=name, unit="picture", leave=False, disable=None):
-            picture = open_grey(_picture(folder, row["file"]))
-            start = time.perf_counter()
-            texts = call(picture)
-            cell["seconds"].append(time.perf_counter() - start)
-            right = any(same_text(text, row["text"]) for text in texts)
-            cell["right"].append(right)
-            cell["wrong"].append(bool(texts) and not right)
-    measured["qrestore read"]["steps"] = dict(sorted(steps.items(), key=lambda item: -item[1]))
-    return measured
+
+
+def _share(values: Any, groups: list[str]) -> dict[str, float]:
+    low, high = clustered_bootstrap(values, groups)
+    return {"share": round(float(np.mean(values)), 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def _times(ms: Sequence[float]) -> dict[str, float]:
+    values = {"median": np.median(ms), "mean": np.mean(ms), "p95": np.quantile(ms, 0.95)}
+    return {name: round(float(value), 3) for name, value in values.items()}
+
+
+def by_cause(found: Measured, rows: list[dict[str, str]]) -> dict[str, list[str]]:
+    """Files that ours does not read right, by category."""
+    causes: dict[str, list[str]] = {}
+    for row, is_right in zip(rows, found.cells[OURS].right, strict=True):
+        if not is_right:
+            causes.setdefault(row.get("category") or "no category", []).append(row["file"])
+    return dict(sorted(causes.items()))
 
 
 def _picture(folder: Path, name: str) -> Path:
@@ -103,49 +212,11 @@ def _picture(folder: Path, name: str) -> Path:
     return inner if inner.exists() else folder / name
 
 
-def _figures(cell: dict[str, Any], groups: list[str], blurred: list[bool]) -> dict[str, Any]:
-    right = cell["right"]
-    low, high = clustered_bootstrap(right, groups)
-    of_blurred = [flag for flag, is_blurred in zip(right, blurred, strict=True) if is_blurred]
-    return {
-        "right": sum(right),
-        "share": round(sum(right) / len(right), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "right_of_blurred": sum(of_blurred),
-        "share_of_blurred": round(sum(of_blurred) / len(of_blurred), 4) if of_blurred else None,
-        "wrong_texts": sum(cell["wrong"]),
-        "ms": [round(1000 * value, 1) for value in _times(cell["seconds"])] if cell["seconds"] else None,
-    }
-
-
-def _times(seconds: list[float]) -> tuple[float, float, float]:
-    """Median, mean and 95 % quantile."""
-    return statistics.median(seconds), statistics.mean(seconds), statistics.quantiles(seconds, n=20)[-1]
-
-
-def table(result: dict[str, Any]) -> str:
-    """Markdown table of a result, the quoted peers below our own measurements."""
-    lines = [
-        f"| reader | right texts, {result['photographs']} photographs | 95 % interval "
-        f"| right, {result['blurred']} blurred | wrong texts | ms: median, mean, p95 |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, figures in result["readers"].items():
-        shown = f"**{name}**" if name.startswith("qrestore") else name
-        share = figures["share_of_blurred"]
-        lines.append(
-            f"| {shown} | {100 * figures['share']:.1f} % | {100 * figures['low']:.1f}-{100 * figures['high']:.1f} "
-            f"| {'-' if share is None else f'{100 * share:.1f} %'} | {figures['wrong_texts']} "
-            f"| {'-' if figures['ms'] is None else ', '.join(str(value) for value in figures['ms'])} |"
-        )
-    for name, (share, share_of_blurred) in QUOTED.items():
-        lines.append(f"| {name} (quoted) | {share} % | - | {share_of_blurred} % | 0 | - |")
-    return "\n".join(lines)
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "ground_truth.csv").exists():
         print("usage: python -m benchmarks.reading FOLDER, a folder with a ground_truth.csv", file=sys.stderr)
         sys.exit(2)
-    sys.exit(main(Path(sys.argv[1])))
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except OSError as error:
+        sys.exit(str(error))

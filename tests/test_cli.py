@@ -50,7 +50,7 @@ def test_a_folder_is_all_its_pictures(folder, capsys):
     code, out, err = read(capsys, folder)
     assert code == 1
     assert out == [f"{folder / name}.png: text {name}" for name in ("a", "b")]
-    assert err == [f"{folder / 'blank.jpg'}: unread: no reader finds a code"]
+    assert err == [f"{folder / 'blank.jpg'}: unread: no QR code is seen"]
 
 
 @pytest.mark.parametrize("content", [b"no picture", b"", encoded(symbol_picture())[:100]])
@@ -95,7 +95,7 @@ def test_a_dash_is_standard_input(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
     code, out, (line,) = read(capsys, "-")
     assert (code, out) == (1, [])
-    assert line.startswith("-: unread: not an image")
+    assert line.startswith("-: unread: empty")
 
 
 def test_json_is_an_object_a_line(folder, capsys):
@@ -109,7 +109,7 @@ def test_json_is_an_object_a_line(folder, capsys):
     assert (found["text"], found["reader"]) == ("text a", "zxing-cpp")
     np.testing.assert_allclose(found["corners"], [(24, 24), (150, 24), (150, 150), (24, 150)], atol=3)
     assert objects[2]["codes"] == []
-    assert objects[2]["reason"] == "no reader finds a code"
+    assert objects[2]["reason"] == "no QR code is seen"
 
 
 def test_control_characters_do_not_reach_the_terminal_but_stand_in_json(tmp_path, capsys):

@@ -10,7 +10,6 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from qrestore import cli_label
 from qrestore.cli import main
 from qrestore.dots.key import key_id
 from qrestore.dots.label import EXPECTED_BIT_ERROR_RATE, plan_symbol
@@ -191,7 +190,7 @@ def test_codes_that_are_not_told_are_noted(folder, capsys):
         (encoded(symbol_picture("plain")), "no message of this key"),
         (encoded(np.full((100, 100), 255, np.uint8)), "no reader finds a QR code"),
         (b"no picture", "not an image"),
-        (b"", "not an image"),
+        (b"", "empty, zero bytes"),
     ],
 )
 def test_an_unread_picture_is_one_line_and_exit_1(folder, capsys, content, reason):
@@ -294,10 +293,10 @@ def test_a_picture_that_is_not_there_is_exit_2(folder, capsys):
     refused(read(capsys, "."), ".: is a folder; give one picture")
 
 
-def test_weights_that_are_missing_are_exit_1_with_the_remedy(folder, capsys, monkeypatch):
+def test_weights_that_are_missing_are_exit_3_with_the_remedy(folder, capsys):
     make(capsys)
-    monkeypatch.setattr(cli_label, "_models", lambda: folder / "nowhere")
-    refused(read(capsys), "nowhere/lmmse-2px.safetensors: no such weights file; `git restore models`", code=1)
+    (folder / "models").mkdir()
+    refused(read(capsys), "models/lmmse-", "no such weights file; `git restore models`", code=3)
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def _read(arguments: argparse.Namespace) -> int:
     key = key_of(arguments.key)
     source = sys.stdin.buffer.read() if arguments.picture == STANDARD_INPUT else _picture(Path(arguments.picture))
     path = shown(arguments.picture)
-    found = read_label(path, source, key, _models())
+    found = read_label(path, source, key, models_folder())
     if found.message is not None and found.codes > 1:
         print(f"note: {printable(path)}: {found.codes} QR codes; cut out those that are not told", file=sys.stderr)
     said = found.to_json()
@@ -168,11 +168,23 @@ def _picture(path: Path) -> Path:
     return path
 
 
-def _models() -> Path:
-    """Weights of the working folder, or of the checkout that this package was installed from."""
+def models_folder() -> Path:
+    """Folder with the dot readers' weights: the working folder's, or that of the checkout we were installed from.
+
+    Raises
+    ------
+    ModelError
+        Some are missing.
+    """
+    from qrestore.dots.carrier import DOT_SIDES
+    from qrestore.reading.model import ModelError
     from qrestore.stages import MODELS
 
-    return MODELS if MODELS.is_dir() else Path(__file__).parents[2] / MODELS
+    folder = MODELS if MODELS.is_dir() else Path(__file__).parents[2] / MODELS
+    for path in (folder / f"lmmse-{side}px.safetensors" for side in DOT_SIDES):
+        if not path.is_file():
+            raise ModelError(f"{path}: no such weights file; `git restore models`")
+    return folder
 
 
 def _plan(arguments: argparse.Namespace) -> int:

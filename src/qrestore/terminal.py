@@ -1,7 +1,7 @@
 """What every command says the same way: exit codes, and text that is safe to print."""
 
-OK, UNREAD, USAGE = 0, 1, 2
-"""All well; some picture unread, or a step failed; usage or configuration."""
+OK, UNREAD, USAGE, NO_MODEL = range(4)
+"""All well; some picture unread, or a step failed; usage or configuration; a model is missing."""
 
 
 class UsageError(ValueError):

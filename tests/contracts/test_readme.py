@@ -10,9 +10,13 @@ from benchmarks import (
     crops,
     deblurring,
     dots,
+    false_reads,
+    generated,
     inference,
+    network_step,
     profiles,
     reading,
+    reading_tables,
     readme,
     routes,
     scaling,
@@ -74,7 +78,7 @@ def test_table_of_the_spread_over_dots() -> None:
     assert readme.dots_spread(read_json(ROOT / "models/metrics/summary.json")) in TEXT
 
 
-@pytest.mark.parametrize("module", [training, inference, steps, crops, routes])
+@pytest.mark.parametrize("module", [training, inference, steps, crops, network_step, routes])
 def test_tables_of_the_networks(module: ModuleType) -> None:
     assert module.table(read_json(module.RESULT)) in (ROOT / "docs/networks.md").read_text()
 
@@ -100,7 +104,27 @@ def test_tables_of_difficulty_and_rates() -> None:
 
 
 def test_table_of_real_photographs() -> None:
-    assert reading.table(read_json(ROOT / "benchmarks/reading.json")) in TEXT
+    result = read_json(reading.RESULT)
+    page = (ROOT / "docs/reading.md").read_text()
+    assert reading_tables.aims(result, read_json(false_reads.RESULT)) in TEXT
+    assert reading_tables.readers(result) in page
+    assert reading_tables.steps(result) in page
+
+
+def test_table_of_false_reads() -> None:
+    result = read_json(false_reads.RESULT)
+    assert false_reads.table(result) in (ROOT / "docs/reading.md").read_text()
+    # Whoever changes the kinds counts again.
+    assert {group: list(kinds) for group, kinds in result["kinds"].items()} == {
+        group: list(kinds) for group, kinds in false_reads.GROUPS.items()
+    }
+
+
+def test_table_of_generated_photographs() -> None:
+    result = read_json(generated.RESULT)
+    page = (ROOT / "docs/reading.md").read_text()
+    for part, (_, table) in generated.PARTS.items():
+        assert table(result[part]) in page
 
 
 def test_targets_named_in_the_readme_exist() -> None:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from qrestore.reading.rectify import Placed
 from qrestore.symbol.geometry import module_matrix, side_modules
 
 
@@ -10,10 +11,14 @@ def scene(
     text: str, version: int, corners: np.ndarray, shape: tuple[int, int] = (500, 600), level: str = "M"
 ) -> np.ndarray:
     """Grey picture, a symbol and its quiet zone on grey, its outer corners at `corners` (px off the edge)."""
-    matrix = np.pad(module_matrix(text, version, level), 4)
+    return scene_of(module_matrix(text, version, level), corners, shape)
+
+
+def scene_of(matrix: np.ndarray, corners: np.ndarray, shape: tuple[int, int] = (500, 600)) -> np.ndarray:
+    """The same of any module matrix."""
     fine = 8
-    drawn = np.where(np.kron(matrix, np.ones((fine, fine), bool)), 30, 220).astype(np.uint8)
-    side = side_modules(version)
+    drawn = np.where(np.kron(np.pad(matrix, 4), np.ones((fine, fine), bool)), 30, 220).astype(np.uint8)
+    side = len(matrix)
     square = np.array([(4, 4), (side + 4, 4), (side + 4, side + 4), (4, side + 4)], np.float32) * fine - 0.5
     homography = cv2.getPerspectiveTransform(square, (2 * corners - 0.5).astype(np.float32))
     large = cv2.warpPerspective(
@@ -21,6 +26,14 @@ def scene(
         borderValue=150,
     )  # fmt: skip
     return np.asarray(cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def placed_at(version: int, corners: np.ndarray) -> Placed:
+    """Where such a symbol is."""
+    side = side_modules(version)
+    square = np.array([(0, 0), (side, 0), (side, side), (0, side)], np.float32)
+    homography = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
+    return Placed(version, np.asarray(homography, np.float64), 1.0)
 
 
 def square_at(x: float, y: float, side_px: float, angle_deg: float = 0.0) -> np.ndarray:

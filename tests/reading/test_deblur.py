@@ -62,3 +62,8 @@ def test_any_picture_becomes_a_square_of_its_border(shape):
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(ValueError, match=r"image|picture|expected"):
         deblur(image)
+
+
+def test_a_budget_that_the_picture_itself_uses_up_is_no_error():
+    found = deblur(np.random.default_rng(0).random((300, 300)), budget_s=1e-9)
+    assert (found.route, found.text) == ("as it is", None)

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import segno
@@ -119,3 +121,41 @@ def test_with_all_readers_there_is_nothing_to_tell():
 def test_same_text(found, truth, same):
     assert same_text(found, truth) is same
     assert same_text(truth, found) is same
+
+
+@pytest.mark.parametrize(
+    ("charset", "text", "found"),
+    [
+        ("utf-8", "東京タワーへようこそ", True),
+        ("gbk", "你好,世界!欢迎光临北京", True),
+        ("gbk", "https://example.cn/?name=朱镕基", True),
+        ("gbk", "微信支付", True),
+        ("shift_jis", "東京タワーへようこそ。", False),
+        ("shift_jis", "ｶﾀｶﾅ半角", False),
+        ("latin-1", "Grüße aus Köln, Ça été créé, ÄÖÜ", False),
+        ("latin-1", "ÀÉ", False),
+        ("cp1251", "Привет, мир", False),
+    ],
+)
+def test_bytes_are_taken_for_a_charset_where_they_are_surely_that(charset, text, found):
+    assert text_of(text.encode(charset)) == (text if found else None)
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("gbk", "你好,世界!欢迎光临北京"), ("shift_jis", "東京タワーへようこそ。"), ("latin-1", "Grüße aus Köln")],
+)
+def test_readers_take_bytes_for_what_they_are(name, charset, text):
+    symbol = segno.make_qr(text.encode(charset), mode="byte")
+    picture = to_uint8(render(np.asarray([list(row) for row in symbol.matrix], np.bool_), 5))
+    assert [code.text for code in readers()[name](picture)] == [text]
+
+
+def test_fields_of_finder_patterns_and_thin_strips_do_not_keep_opencv_busy():
+    far = np.maximum(*np.abs(np.indices((9, 9)) - 4))
+    pattern = np.kron(np.where((far <= 1) | (far == 3), 0, 255), np.ones((2, 2))).astype(np.uint8)
+    begin = time.process_time()
+    for picture in (np.tile(pattern, (5, 60)), np.tile(np.uint8([0, 255]), (22, 7000))):
+        assert readers()["opencv"](picture) == []
+    assert time.process_time() - begin < 20  # without care: minutes

@@ -14,6 +14,7 @@ _LEFT = {
     ".work/calibrate/*": "half of a calibration",
     ".work/evaluate/*": "half of an evaluation",
     ".work/routes-done/*": "trainings of a benchmark",
+    ".work/false-reads/*": "pictures counted by a benchmark",
     "data/scanned/inbox/.part-*": "half of a set of scans",
 }
 """Folders of which each is written while somebody works on it, and removed at the end; nobody reads an old one."""

@@ -1,22 +1,21 @@
 """Reed-Solomon blocks over GF(256), their bits spread over sites, and what soft values say of them.
 
-A block is the code of QR symbols, data first: polynomial 0x11D, generator roots 2^0 ... 2^(parity - 1).
+A block is the code of QR symbols, data first (`symbol.reed_solomon`).
 Of c blocks, block i takes the bytes i, i + c, i + 2c ... of a frame, so that sizes differ by 1 at most.
 """
 
-import threading
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import reedsolo
 from numpy.typing import NDArray
+
+from qrestore.symbol import reed_solomon
 
 Bits = NDArray[np.bool_]
 Soft = NDArray[np.float64]
 
-BLOCK_BYTES = 255
+BLOCK_BYTES = reed_solomon.LONGEST
 MIN_PARITY_BYTES = 4
 
 # Percent of a block's power to correct errors that stays for errors when its most doubtful bytes are erased.
@@ -27,8 +26,6 @@ _TRUSTED_ERRORS = 8
 # Soft values come in any scale. They are brought to this mean log-likelihood ratio, that of a bit error
 # rate of 0.02, to order bytes by doubt; the order hardly changes between half and twice of it.
 _TYPICAL_LLR = 8.0
-# reedsolo keeps its tables in globals, and fills them anew for every codec.
-_REEDSOLO = threading.Lock()
 
 
 class Block(NamedTuple):
@@ -79,8 +76,7 @@ def byte_doubt(combined: Soft) -> Soft:
 
 def encode_block(data: bytes, parity: int) -> bytes:
     """Append `parity` bytes of parity to the data of a block."""
-    with _REEDSOLO:
-        return bytes(_codec(parity).encode(data))
+    return reed_solomon.encoded(data, parity)
 
 
 def candidates(hard: NDArray[np.uint8], doubt: Soft, parity: int, *, erasures: bool) -> list[bytes]:
@@ -95,22 +91,9 @@ def candidates(hard: NDArray[np.uint8], doubt: Soft, parity: int, *, erasures: b
     doubtful_first = np.argsort(-doubt, kind="stable").tolist()
     found: dict[bytes, None] = {}
     for erased in dict.fromkeys(counts):
-        word = _decode(hard.tobytes(), parity, doubtful_first[:erased])
+        word = reed_solomon.corrected(hard.tobytes(), parity, doubtful_first[:erased])
         if word is not None:
             found[word] = None
             if (parity - erased) // 2 >= _TRUSTED_ERRORS:
                 break
     return list(found)
-
-
-def _decode(word: bytes, parity: int, erased: list[int]) -> bytes | None:
-    try:
-        with _REEDSOLO:
-            return bytes(_codec(parity).decode(word, erase_pos=erased)[1])
-    except reedsolo.ReedSolomonError:
-        return None
-
-
-@cache
-def _codec(parity: int) -> reedsolo.RSCodec:
-    return reedsolo.RSCodec(parity, nsize=BLOCK_BYTES, fcr=0, prim=0x11D, generator=2, c_exp=8)

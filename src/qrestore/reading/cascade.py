@@ -1,6 +1,6 @@
 """The cascade: readers on the picture as it is, then on a few cheap variants of it; the first success ends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8
-from qrestore.symbol.decode import Code, read_any
+from qrestore.symbol.decode import Code, Reader, readers
 
 AS_IT_IS = "as it is"
 MAX_VARIANT_PIXELS = 8_000_000
@@ -40,20 +40,32 @@ def read(picture: Grey8, *, variants: bool = True) -> Reading:
     -------
     Codes with corners in the pixels of `picture`.
     """
-    if codes := read_any(picture):
-        return Reading(codes, AS_IT_IS)
-    if not variants:
-        return Reading([], None)
+    found = tuple(readers().values())
+    plain = read_plain(picture, found)
+    return plain if plain.codes or not variants else read_variants(picture, found)
+
+
+def read_plain(picture: Grey8, by: Sequence[Reader]) -> Reading:
+    """Read a picture as it is, by the first reader that can."""
+    for reader in by:
+        if codes := reader(picture):
+            return Reading(codes, AS_IT_IS)
+    return Reading([], None)
+
+
+def read_variants(picture: Grey8, by: Sequence[Reader]) -> Reading:
+    """Read the cheap variants of a (height, width) uint8 picture, each by the first reader that can."""
     # Past this size a picture costs seconds a variant and shows no more of a code.
     base = _scaled(min(1.0, (MAX_VARIANT_PIXELS / picture.size) ** 0.5))(picture)
     for name, make in VARIANTS.items():
         variant = make(base.picture)
-        if codes := read_any(variant.picture):
-            return Reading([_in_original(code, variant.scale * base.scale) for code in codes], name)
+        if codes := read_plain(variant.picture, by).codes:
+            return Reading([in_original(code, variant.scale * base.scale) for code in codes], name)
     return Reading([], None)
 
 
-def _in_original(code: Code, scale: float) -> Code:
+def in_original(code: Code, scale: float) -> Code:
+    """A code seen in a picture `scale` times as large, with corners in px of the original."""
     return replace(code, corners=tuple((x / scale, y / scale) for x, y in code.corners))
 
 

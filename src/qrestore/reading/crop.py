@@ -14,7 +14,8 @@ _KEPT = 2.0
 """Modules round the symbol that stay as they are: blur carries the symbol there, beyond it stands other print."""
 _LIGHT_MODULES = 9
 _LOCAL_MODULES = 11
-_MODULE_PX = 5
+CROP_MODULE_PX = 5
+"""Pixels a module of crops whose modules are looked at."""
 
 Real = NDArray[np.float32]
 
@@ -73,14 +74,28 @@ def on_paper(crop: Real, side: int, margin: int = MARGIN) -> Real:
     return np.asarray(np.clip(even * (1 - paper) + paper, 0, 1), np.float32)
 
 
+def even_darkness(crop: Real, side: int, margin: int = MARGIN) -> Real:
+    """Darkness of a crop against what is round it, in local deviations, `CROP_MODULE_PX` a module."""
+    side_px = (side + 2 * margin) * CROP_MODULE_PX
+    small = crop if crop.shape[0] == side_px else cv2.resize(crop, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return evened(1 - np.asarray(small, np.float32), _LOCAL_MODULES * CROP_MODULE_PX)
+
+
 def module_darkness(crop: Real, side: int, margin: int = MARGIN) -> Real:
     """Darkness of every module of a crop against those round it, in local deviations: (side, side)."""
-    side_px = (side + 2 * margin) * _MODULE_PX
-    small = crop if crop.shape[0] == side_px else cv2.resize(crop, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    dark = evened(1 - np.asarray(small, np.float32), _LOCAL_MODULES * _MODULE_PX)
-    inner = dark[margin * _MODULE_PX : -margin * _MODULE_PX, margin * _MODULE_PX : -margin * _MODULE_PX]
-    parts = inner.reshape(side, _MODULE_PX, side, _MODULE_PX)[:, 1:-1, :, 1:-1]
-    return np.asarray(parts.mean((1, 3)), np.float32)
+    return np.asarray(_insides(crop, side, margin).mean((1, 3)), np.float32)
+
+
+def module_unevenness(crop: Real, side: int, margin: int = MARGIN) -> Real:
+    """Deviation of darkness within every module of a crop: large where the lattice is off. (side, side)."""
+    return np.asarray(_insides(crop, side, margin).std((1, 3)), np.float32)
+
+
+def _insides(crop: Real, side: int, margin: int) -> Real:
+    """(side, px, side, px) darkness of modules without their rims."""
+    inner = slice(margin * CROP_MODULE_PX, -margin * CROP_MODULE_PX)
+    dark = even_darkness(crop, side, margin)[inner, inner]
+    return dark.reshape(side, CROP_MODULE_PX, side, CROP_MODULE_PX)[:, 1:-1, :, 1:-1]
 
 
 def matrices(darkness: Real) -> list[Matrix]:

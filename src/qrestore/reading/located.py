@@ -4,36 +4,44 @@
 |---|---|
 | finders, triples | places like finder patterns, three by three |
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
-| rectified | its modules drawn clean; readers on the upright crop and its cheap variants |
+| rectified | its modules drawn clean, as they are and told apart through blur; readers on the crop and cheap variants |
+| | the same deblurred by the likeliest kernels |
 | flattened | the same where the symbol is curved or crumpled |
 | deblurred | the chain `deblur` on the crop, laid on paper |
 
-A text that was restored, or read off modules, counts when it explains the modules that the crop shows (`proof`).
+What is still unread is left to `erasures`. A text that was restored, or read off modules, counts when it explains the
+modules that the crop shows (`proof`).
 """
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.cascade import read
-from qrestore.reading.crop import MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.arrays import Grey8, Image, Matrix, to_uint8
+from qrestore.reading.attempt import Attempt
+from qrestore.reading.cascade import VARIANTS
+from qrestore.reading.clean import read_clean
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.deblur import deblur, deblur_at_once
+from qrestore.reading.equalise import equalised
 from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.flatten import flattened
-from qrestore.reading.proof import LEAST_AGREEMENT, prove
+from qrestore.reading.hints import Hints
+from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import triples
 from qrestore.reading.verified import verified
-from qrestore.symbol.decode import Code, Corners, read_any
+from qrestore.restoration.result import Restored
+from qrestore.symbol.decode import Code, Corners, readers
 from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
 """Finder patterns are looked for in no larger picture."""
-_MODULE_PX = 5
 _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
 _MOST_FINDERS = 400
@@ -43,49 +51,70 @@ _LATTICES = 2
 """Versions of a triple that are looked at."""
 _LEAST_AGREEMENT = 0.2
 """Of fixed patterns, for a lattice to be looked at."""
+_CROP_VARIANTS = ("global threshold", "local threshold", "sharpened", "smoothed")
+"""Light, size and contrast of a crop are even already."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
 _FLATTENED, _DEBLURRED = 3, 2
 """Lattices that are."""
 
 
-@dataclass(frozen=True)
-class Located:
-    """A code, the step that read it, and how much of its modules its text explains; None: not shown, nor needed."""
-
-    code: Code
-    step: str
-    agreement: float | None
-
-
-def read_located(picture: Grey8, budget_s: float) -> Located | None:
-    """Find and read one code in a photograph.
+def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Find symbols in a photograph by their finder patterns, and read one that is sharp or deblurred at once.
 
     Parameters
     ----------
     picture : (height, width) uint8.
-    budget_s : CPU seconds after which no further lattice is looked for; as many again to flatten, and to deblur.
+    tried : takes the lattices that were looked at, for `flat` and `deblurred`.
+    budget_s : CPU seconds after which no further lattice is looked at.
     """
     begin = time.process_time()
-    tried: list[Placed] = []
-    for placed in _lattices(picture):
-        if found := _upright(picture, placed):
+    for placed in _lattices(picture, hints):
+        crop = cropped(picture, placed, CROP_MODULE_PX)
+        if found := _read_crop(crop, crop, placed, "rectified", hints):
+            return found
+        found = _deblurred(picture, placed, False, deblur_at_once, hints)
+        if found and found.codes:
             return found
         tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
-    best = sorted(tried, key=lambda one: -one.agreement)
-    flatten = [(placed, _flat) for placed in best[:_FLATTENED]]
-    restore = [(placed, _deblurred) for placed in best[:_DEBLURRED]] + [
-        (placed, _deblurred_flat) for placed in best[:1]
-    ]
-    for attempts in (flatten, restore):
-        begin = time.process_time()
-        for placed, attempt in attempts:
-            left = budget_s - (time.process_time() - begin)
-            if left > 0 and (found := attempt(picture, placed, left)):
-                return found
     return None
+
+
+def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Read a curved or crumpled symbol, the likeliest lattices first."""
+    begin = time.process_time()
+    for placed in likeliest(tried)[:_FLATTENED]:
+        if time.process_time() - begin > budget_s:
+            break
+        crop = cropped(picture, placed, CROP_MODULE_PX)
+        if found := _read_crop(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
+            return found
+    return None
+
+
+def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Deblur and read the likeliest lattices; without a text, what was made of the first."""
+    begin = time.process_time()
+    first: Attempt | None = None
+    best = likeliest(tried)
+    for placed, is_flat in [*((placed, False) for placed in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
+        left = budget_s - (time.process_time() - begin)
+        if left <= 0:
+            break
+        attempt = _deblurred(
+            picture, placed, is_flat, partial(deblur, symbol_version=hints.symbol_version, budget_s=left), hints
+        )
+        if attempt and attempt.codes:
+            return attempt
+        first = first or attempt
+    return first
+
+
+def likeliest(tried: list[Placed]) -> list[Placed]:
+    """Lattices, that which agrees best with the picture first."""
+    return sorted(tried, key=lambda one: -one.agreement)
 
 
 def corners_of(placed: Placed) -> Corners:
@@ -93,7 +122,7 @@ def corners_of(placed: Placed) -> Corners:
     return tuple((float(x), float(y)) for x, y in placed.corners())
 
 
-def _lattices(picture: Grey8) -> Iterator[Placed]:
+def _lattices(picture: Grey8, hints: Hints) -> Iterator[Placed]:
     """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
     small, scale = _reduced(picture)
     enlarge = np.diag([1 / scale, 1 / scale, 1])
@@ -101,7 +130,7 @@ def _lattices(picture: Grey8) -> Iterator[Placed]:
         found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
         for triple in triples(small, distinct(found))[:_TRIPLES]:
             try:
-                good = placements(small, triple)
+                good = placements(small, triple, hints.symbol_version)
             except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
                 continue
             for placed in good[:_LATTICES]:
@@ -128,57 +157,73 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _upright(picture: Grey8, placed: Placed) -> Located | None:
-    return _read_crop(cropped(picture, placed, _MODULE_PX), placed, "rectified")
-
-
-def _flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:  # noqa: ARG001
-    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
-    return _read_crop(crop, placed, "rectified, flattened")
-
-
-def _read_crop(crop: Real, placed: Placed, step: str) -> Located | None:
-    """Read an upright crop by its modules, then by the readers."""
+def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
+    """Read an upright crop by its modules, by those told apart through its blur, then by the readers."""
     darkness = module_darkness(crop, placed.side)
-    for matrix in matrices(darkness):
-        if is_plausible(matrix) and (codes := read_any(to_uint8(render(matrix, _MODULE_PX)))):
-            proof = prove(codes[0].text, placed.symbol_version, darkness)
-            if proof and proof.agreement >= LEAST_AGREEMENT:
-                return Located(_at(codes[0], placed), f"{step}, modules", proof.agreement)
-    if codes := read(to_uint8(on_paper(crop, placed.side))).codes:
-        proof = prove(codes[0].text, placed.symbol_version, darkness)
-        # Its reader's error correction accepts what nobody restored, be it encoded in a way that is not ours.
-        proven = proof is not None and proof.agreement >= LEAST_AGREEMENT
-        return Located(_at(codes[0], placed), step, proof.agreement if proof and proven else None)
+    if found := _read_modules(matrices(darkness), darkness, placed, hints):
+        return Attempt(f"{step}, modules", found[:1], before, proof=found[1])
+    if found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
+        after = np.asarray(render(found[1].right, CROP_MODULE_PX, MARGIN))
+        return Attempt(f"{step}, equalised", found[:1], before, after, found[1])
+    if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
+        proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
+        # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
+        proof = proof if proof and proof.holds else None
+        return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
     return None
 
 
-def _at(code: Code, placed: Placed) -> Code:
-    return replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:
+    for matrix in drawings:
+        if is_plausible(matrix) and (code := read_clean(matrix)):
+            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
+            if proof and proof.holds:
+                return proven_at(code, placed, proof), proof
+    return None
 
 
-def _deblurred(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
-    module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
-    return _deblurred_crop(cropped(picture, placed, module_px), placed, "rectified", budget_s)
+def _read_upright(picture: Grey8) -> list[Code]:
+    """Codes of an upright crop or of its variants, by the quick readers (OpenCV costs more than all else)."""
+    quick = [reader for name, reader in readers().items() if name != "opencv"]
+    for variant in (picture, *(VARIANTS[name](picture).picture for name in _CROP_VARIANTS)):
+        for reader in quick:
+            if codes := reader(variant):
+                return codes
+    return []
 
 
-def _deblurred_flat(picture: Grey8, placed: Placed, budget_s: float) -> Located | None:
-    crop = flattened(cropped(picture, placed, _MODULE_PX), placed.side)
-    return _deblurred_crop(crop, placed, "rectified, flattened", budget_s)
+def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
+    """A code with its place in the picture, and as what it was proven."""
+    at = replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
+    if not proof:
+        return at
+    return replace(
+        at,
+        raw=at.raw if proof.raw is None else proof.raw,
+        level=proof.level,
+        mask=proof.mask,
+        margin=proof.margin,
+        agreement=proof.agreement,
+    )
 
 
-def _deblurred_crop(crop: Real, placed: Placed, step: str, budget_s: float) -> Located | None:
-    from qrestore.reading.deblur import deblur
-
+def _deblurred(
+    picture: Grey8, placed: Placed, is_flat: bool, restore: Callable[[Image], Restored], hints: Hints
+) -> Attempt | None:
+    if is_flat:
+        step, crop = "rectified, flattened", flattened(cropped(picture, placed, CROP_MODULE_PX), placed.side)
+    else:
+        module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
+        step, crop = "rectified", cropped(picture, placed, module_px)
     try:
-        restored = deblur(on_paper(crop, placed.side).astype(np.float64), budget_s=budget_s)
+        restored = restore(on_paper(crop, placed.side).astype(np.float64))
     except ValueError:  # nothing in it that could be blurred
         return None
+    step = f"{step}, deblurred, {restored.route}"
     to_picture = from_crop(placed, crop.shape[0])
     guess = Placed(placed.symbol_version, np.linalg.inv(to_picture) @ placed.homography, placed.agreement)
-    found = verified(to_uint8(crop), restored, guess)
+    found = verified(to_uint8(crop), restored, guess, hints)
     if restored.text is None or found is None:
-        return None
+        return Attempt(f"{step}: not read", (), crop, restored.image)
     at = replace(found.placed, homography=to_picture @ found.placed.homography)
-    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
-    return Located(code, f"{step}, deblurred, {restored.route}", found.agreement)
+    return Attempt(step, (proven_at(found.code, at, found.proof),), crop, restored.image, found.proof)

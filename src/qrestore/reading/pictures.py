@@ -1,15 +1,11 @@
-"""What the command line reads: paths to pictures, pictures to results, one object each."""
+"""From paths, as a command line is given them, to picture files."""
 
+import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from glob import has_magic
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
-from qrestore.arrays import Grey8
-from qrestore.pictures import SUFFIXES, PictureError, open_grey
-from qrestore.reading.cascade import read
-from qrestore.symbol.decode import Code
-from qrestore.terminal import UsageError
+from qrestore.pictures import SUFFIXES
 
 STANDARD_INPUT = "-"
 
@@ -18,95 +14,71 @@ class PathError(ValueError):
     """A path that leads to no picture; the message names it and the remedy."""
 
 
-@dataclass(frozen=True)
-class PictureReading:
-    """What one picture says.
+def pictures_at(path: str, refused: list[str] | None = None) -> Iterator[Path]:
+    """Yield the pictures that a path means, in order.
 
-    `text` is that of the first code, `step` the step of the cascade that read it, `reason` why
-    nothing was read, `agreement` how much of the picture's modules the text explains where that was checked.
-    """
+    A file is itself, a folder all pictures below it; a pattern such as `scans/**/*.png`, where there is no file of
+    that name, whatever it matches. Links are followed, and each folder is searched once, however many lead to it.
 
-    path: str
-    status: Literal["read", "unread"]
-    text: str | None
-    codes: list[Code]
-    step: str | None = None
-    reason: str | None = None
-    agreement: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain object for `--json`; bytes that are no UTF-8 text stand in the text only."""
-        codes = [{"text": code.text, "reader": code.reader, "corners": code.corners} for code in self.codes]
-        return {**asdict(self), "codes": codes}
-
-
-def pictures_at(path: str) -> Iterator[Path]:
-    """Yield the pictures that a path means: a file is itself, a folder all pictures below it, in order.
+    Parameters
+    ----------
+    refused : takes a line about each folder that cannot be searched; without it the first of them ends the search.
 
     Raises
     ------
     PathError
-        Nothing is there, or the folder holds no pictures.
+        Nothing is there, or no pictures are below it.
     """
-    at = Path(path)
-    try:
-        if not at.is_dir():
-            at.stat()
-            yield at
-            return
-        found = sorted(file for file in at.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    except FileNotFoundError:
-        raise PathError(f"{path}: no such file or folder; check the path") from None
-    except OSError as error:
-        raise PathError(f"{path}: cannot be opened ({error.strerror}); check path and permissions") from None
-    if not found:
+    searched: set[tuple[int, int]] = set()
+    found = False
+    told = len(refused or ())
+    for start in _meant(path):
+        for picture in _below(start, searched, refused):
+            found = True
+            yield picture
+    if not found and len(refused or ()) == told:
         raise PathError(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    yield from found
 
 
-DEFAULT_EFFORT = 1
-MAX_EFFORT = 9
+def _meant(path: str) -> list[Path]:
+    """Return the path itself or, of a pattern that no shell has expanded, what it matches."""
+    pattern = Path(path)
+    if not has_magic(path) or os.path.lexists(path):
+        try:
+            pattern.stat()
+        except (OSError, ValueError) as error:
+            raise PathError(_told(pattern, error)) from None
+        return [pattern]
+    try:  # unlike the standard library's glob, this enters no links to folders, which may lead in circles
+        found = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    except ValueError as error:
+        raise PathError(f"{path}: {error}") from None
+    if not found:
+        raise PathError(f"{path}: matches no file; check the pattern")
+    return found
 
 
-class HardReading(NamedTuple):
-    """Codes that were read, the step that read them, and their agreement with the picture where it was checked."""
-
-    codes: list[Code]
-    step: str | None
-    agreement: float | None = None
-
-
-def read_hard(picture: Grey8, effort: int = DEFAULT_EFFORT) -> HardReading:
-    """Read a picture, and where no reader can, find the symbol in it and deblur it.
-
-    Parameters
-    ----------
-    picture : (height, width) uint8.
-    effort : 0 to 9: each step lets symbols be looked for and restored for 0.3 s more of CPU time each; 0 leaves that
-        out.
-    """
-    if not 0 <= effort <= MAX_EFFORT:
-        raise UsageError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
-    found = read(picture)
-    if found.codes or not effort:
-        return HardReading(*found)
-    from qrestore.reading.deblur import BUDGET_S
-    from qrestore.reading.located import read_located
-    from qrestore.reading.whole import read_whole
-
-    for way in (read_located, read_whole):
-        if hard := way(picture, effort * BUDGET_S):
-            return HardReading([hard.code], hard.step, hard.agreement)
-    return HardReading([], None)
+def _below(start: Path, searched: set[tuple[int, int]], refused: list[str] | None) -> Iterator[Path]:
+    """Yield a file, or the pictures below a folder that was not searched yet."""
+    waiting = [start]
+    while waiting:
+        at = waiting.pop()
+        if not os.path.isdir(at):  # noqa: PTH112 - Path.is_dir raises where a folder may not be entered
+            if at == start or at.suffix.lower() in SUFFIXES:
+                yield at
+            continue
+        try:
+            about = at.stat()
+            if (about.st_dev, about.st_ino) not in searched:
+                searched.add((about.st_dev, about.st_ino))
+                waiting.extend(sorted(at.iterdir(), reverse=True))
+        except OSError as error:
+            if refused is None:
+                raise PathError(_told(at, error)) from None
+            refused.append(_told(at, error))
 
 
-def read_picture(path: str, source: Path | bytes, effort: int = DEFAULT_EFFORT) -> PictureReading:
-    """Read one picture from a file or from its bytes; a file that is no picture is unread, with the reason."""
-    try:
-        picture = open_grey(source)
-    except PictureError as error:
-        return PictureReading(path, "unread", None, [], reason=str(error))
-    found = read_hard(picture, effort)
-    if not found.codes:
-        return PictureReading(path, "unread", None, [], reason="no reader finds a code")
-    return PictureReading(path, "read", found.codes[0].text, found.codes, found.step, agreement=found.agreement)
+def _told(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: no such file or folder; check the path"
+    return f"{path}: cannot be opened ({getattr(error, 'strerror', error)}); check path and permissions"

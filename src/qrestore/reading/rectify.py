@@ -76,12 +76,12 @@ def project(homography: Homography, at: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(image[..., :2] / image[..., 2:], np.float64)
 
 
-def placements(picture: Grey8, triple: Triple) -> list[Placed]:
-    """Lattices of the versions that fit a triple, the one that agrees best with the picture first."""
+def placements(picture: Grey8, triple: Triple, symbol_version: int | None = None) -> list[Placed]:
+    """Lattices of the versions that fit a triple, or of a known one, that which agrees best with the picture first."""
     frame = _frame(triple)
     seen = _frame_picture(picture, frame, triple)
     placed = []
-    for version in triple.versions():
+    for version in triple.versions() if symbol_version is None else (symbol_version,):
         places = _places(version)
         g, h = _search(seen, places, triple.perspective)
         start = np.array([(1 + g, 0, 0), (0, 1 + h, 0), (g, h, 1)])

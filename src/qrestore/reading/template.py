@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qrestore.arrays import Matrix
 from qrestore.restoration.lattice import UNKNOWN
-from qrestore.symbol.classes import fixed_modules, format_errors
+from qrestore.symbol.classes import ModuleClass, fixed_modules, format_errors, module_classes
 
 _MOST_FORMAT_ERRORS = 7
 """Of 32 modules, two of them timing; the nearest valid format information is some 9 away from a random matrix."""
@@ -41,3 +41,10 @@ def known_modules(symbol_version: int) -> Known:
 def is_plausible(matrix: Matrix) -> bool:
     """Whether the format information of a matrix is near enough to a valid one to be worth a reader's time."""
     return format_errors(matrix) <= _MOST_FORMAT_ERRORS
+
+
+def pattern_errors(matrix: Matrix, symbol_version: int) -> float:
+    """Share of the fixed modules outside of the finder patterns that are wrong: about one half in any other picture."""
+    where, dark = fixed_modules(symbol_version)
+    finder = np.isin(module_classes(symbol_version), (ModuleClass.FINDER, ModuleClass.SEPARATOR))
+    return float(np.mean(matrix != dark, where=where & ~finder))

@@ -49,8 +49,6 @@ class Triple:
     """How far it is from a square symbol seen from the front, 0 or more."""
     likeness: float = 0.0
     """Mean correlation of the three with squares turned as they must be."""
-    factors: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """By which squares are larger than what the finders say."""
     contrast: float = 0.0
     """Standard deviation of the faintest of the three, in grey levels."""
 
@@ -62,9 +60,9 @@ class Triple:
     @property
     def perspective(self) -> tuple[float, float]:
         """Estimate of (g, h), by which the depth grows from the corner to the right and to the one below."""
-        finders = (self.corner, self.right, self.below)
-        factors = (1.0, 1.0, 1.0) if self.corner.outlined else self.factors
-        sizes = [one.module_px * factor for one, factor in zip(finders, factors, strict=True)]
+        if not self.corner.outlined:
+            return 0.0, 0.0
+        sizes = self.corner.module_px, self.right.module_px, self.below.module_px
         # The area of what is seen falls with the cube of the depth.
         return (sizes[0] / sizes[1]) ** (2 / 3) - 1, (sizes[0] / sizes[2]) ** (2 / 3) - 1
 
@@ -109,10 +107,8 @@ def _compared(picture: Grey8, triple: Triple) -> Triple:
     likeness = centred @ _patterns() / np.maximum(lengths, 1e-6)[..., None]
     contrast = float(lengths[:, len(_SIZES) // 2].min() / np.sqrt(len(offsets)))
     by_size = (-likeness if triple.light_on_dark else likeness).max(-1)
-    best = int(by_size.mean(0).argmax())
-    factors = tuple(_peak(values) for values in by_size)
-    modules = float(triple.modules / np.exp(np.log(factors).mean()))
-    return replace(triple, modules=modules, likeness=float(by_size.mean(0)[best]), factors=factors, contrast=contrast)
+    modules = float(triple.modules / np.exp(np.mean([np.log(_peak(values)) for values in by_size])))
+    return replace(triple, modules=modules, likeness=float(by_size.mean(0).max()), contrast=contrast)
 
 
 def _peak(by_size: NDArray[np.float32]) -> float:

@@ -6,25 +6,27 @@ import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.crop import cropped, module_darkness
-from qrestore.reading.proof import LEAST_AGREEMENT, prove
+from qrestore.reading.crop import CROP_MODULE_PX, cropped, matrices, module_darkness
+from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed
 from qrestore.restoration.result import Restored
 from qrestore.symbol.decode import Code, read_any
 from qrestore.symbol.geometry import side_modules
 
-_MODULE_PX = 5
-
 
 @dataclass(frozen=True)
 class Verified:
-    """Where a restored symbol is in the picture, and how much of its modules there the text explains."""
+    """A restored symbol as a reader reads it, where it is in the picture, and the proof that it is shown there."""
 
+    code: Code
     placed: Placed
-    agreement: float
+    proof: Proof
 
 
-def verified(picture: Grey8, restored: Restored, guess: Placed | None = None) -> Verified | None:
+def verified(
+    picture: Grey8, restored: Restored, guess: Placed | None = None, hints: Hints = NOTHING_KNOWN
+) -> Verified | None:
     """Prove a restored text on the picture as it was; None where that fails.
 
     Parameters
@@ -34,19 +36,25 @@ def verified(picture: Grey8, restored: Restored, guess: Placed | None = None) ->
     """
     if restored.text is None:
         return None
-    codes = [code for code in read_any(to_uint8(restored.image)) if code.text == restored.text and code.symbol_version]
-    for placed in [*(_placed(code) for code in codes), *([] if guess is None else [guess])]:
+    codes = [code for code in read_any(to_uint8(restored.image)) if code.text == restored.text]
+    code = codes[0] if codes else Code(restored.text, None, "deblur", ())
+    at = [placed_at(code) for code in codes if code.symbol_version]
+    for placed in [*at, *([] if guess is None else [guess])]:
         try:
-            darkness = module_darkness(cropped(picture, placed, _MODULE_PX), placed.side)
+            before, after = (
+                module_darkness(cropped(image, placed, CROP_MODULE_PX), placed.side)
+                for image in (picture, to_uint8(restored.image))
+            )
         except ValueError:
             continue
-        proof = prove(restored.text, placed.symbol_version, darkness)
-        if proof and proof.agreement >= LEAST_AGREEMENT:
-            return Verified(placed, proof.agreement)
+        proof = prove(restored.text, placed.symbol_version, before, hints, matrices(after))
+        if proof and proof.holds:
+            return Verified(code, placed, proof)
     return None
 
 
-def _placed(code: Code) -> Placed:
+def placed_at(code: Code) -> Placed:
+    """Lattice of a code whose version its reader tells."""
     assert code.symbol_version
     n = side_modules(code.symbol_version)
     square = np.array([(0, 0), (n, 0), (n, n), (0, n)], np.float32)

@@ -1,18 +1,27 @@
 """A symbol that is most of its picture, too blurred for its finder patterns to be found: deblurred as it stands."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from qrestore.arrays import Grey8, to_uint8
-from qrestore.reading.deblur import deblur, squared
-from qrestore.reading.located import Located, corners_of
+from qrestore.arrays import Grey8, Image, to_uint8
+from qrestore.reading.attempt import Attempt
+from qrestore.reading.deblur import deblur, deblur_at_once, squared
+from qrestore.reading.hints import Hints
+from qrestore.reading.located import proven_at
 from qrestore.reading.rectify import Homography
 from qrestore.reading.verified import verified
-from qrestore.symbol.decode import Code
+from qrestore.restoration.result import Restored
 
 
-def read_whole(picture: Grey8, budget_s: float) -> Located | None:
+def deblurred_at_once(picture: Grey8, hints: Hints) -> Attempt | None:
+    """Deblur a picture as a whole by the likeliest kernels alone: what is read so costs less than to look for it."""
+    return _deblurred(picture, deblur_at_once, hints)
+
+
+def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | None:
     """Deblur a picture as a whole; a text counts when it explains the modules that the picture shows.
 
     Parameters
@@ -20,20 +29,24 @@ def read_whole(picture: Grey8, budget_s: float) -> Located | None:
     picture : (height, width) uint8.
     budget_s : CPU seconds after which no further route begins.
     """
+    return _deblurred(picture, partial(deblur, symbol_version=hints.symbol_version, budget_s=budget_s), hints)
+
+
+def _deblurred(picture: Grey8, restore: Callable[[Image], Restored], hints: Hints) -> Attempt | None:
     image = squared(picture)
     try:
-        restored = deblur(image, budget_s=budget_s)
+        restored = restore(image)
     except ValueError:  # even, or without any ink: nothing that could be blurred
         return None
-    found = verified(to_uint8(image), restored)
+    step = f"deblurred, {restored.route}"
+    found = verified(to_uint8(image), restored, hints=hints)
     if restored.text is None or found is None:
-        return None
-    at = replace(found.placed, homography=_from_square(picture, image.shape[0]) @ found.placed.homography)
-    code = Code(restored.text, None, "deblur", corners_of(at), at.symbol_version)
-    return Located(code, f"deblurred, {restored.route}", found.agreement)
+        return Attempt(f"{step}: not read", (), image, restored.image, is_seen=False)
+    at = replace(found.placed, homography=from_square(picture, image.shape[0]) @ found.placed.homography)
+    return Attempt(step, (proven_at(found.code, at, found.proof),), image, restored.image, found.proof)
 
 
-def _from_square(picture: Grey8, side_px: int) -> Homography:
+def from_square(picture: Grey8, side_px: int) -> Homography:
     """Homography that undoes `squared`."""
     scale = side_px / max(picture.shape)
     top, left = ((side_px - max(1, round(scale * extent))) // 2 for extent in picture.shape)

@@ -8,11 +8,13 @@ says which and what to do.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 
 from qrestore.arrays import Grey8
+from qrestore.symbol.geometry import Level
 
 Corners = tuple[tuple[float, float], ...]
 """Four (x, y) in pixels, clockwise from the symbol's top left."""
@@ -20,24 +22,43 @@ Corners = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Code:
-    """One decoded symbol: its text, the bytes it was made of, who read it, where, its version; None: not said."""
+    """One decoded symbol: its text, the bytes it was made of, who read it, where, and how it is coded; None: not said.
+
+    `mask` is 0 to 7; `margin` the share of error correction left unused, in the worst block; `agreement` how much of
+    what a picture's modules show the text explains, where that was checked.
+    """
 
     text: str
     raw: bytes | None
     reader: str
     corners: Corners
     symbol_version: int | None = None
+    level: Level | None = None
+    mask: int | None = None
+    margin: float | None = None
+    agreement: float | None = None
 
 
 Reader = Callable[[Grey8], list[Code]]
 
 
 def text_of(raw: bytes) -> str | None:
-    """Text of byte-mode contents: UTF-8 where they are that, else None (the reader's own guess stands)."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return None
+    """Text of byte-mode contents: UTF-8 or GBK where they are that, else None (the reader's own guess stands)."""
+    for charset, is_it in (("utf-8", lambda _: True), ("gbk", _is_chinese)):
+        try:
+            text = raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+        if is_it(text):
+            return text
+    return None
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether bytes taken for GBK are that: most characters are common ones (level 1 of GB 2312), two at least."""
+    wide = [letter.encode("gbk") for letter in text if not letter.isascii()]
+    common = sum(0xB0 <= first <= 0xD7 and second >= 0xA1 for first, second in wide)
+    return common >= max(2, 0.6 * len(wide))
 
 
 def _zxing() -> Reader:
@@ -55,22 +76,36 @@ def _zxing() -> Reader:
             raw = bytes(code.bytes)
             names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
             text = code.text if names_charset else text_of(raw) or code.text
-            version = code.extra.get("Version")  # type: ignore[attr-defined]
-            codes.append(Code(text, raw, "zxing-cpp", corners, version and int(version)))
+            coding: Any = code.extra
+            version = coding.get("Version")
+            codes.append(
+                Code(
+                    text,
+                    raw,
+                    "zxing-cpp",
+                    corners,
+                    version and int(version),
+                    coding.get("ECLevel"),
+                    coding.get("DataMask"),
+                    coding.get("UEC"),
+                )
+            )
         return codes
 
     return read
 
 
 def _undo_guess(text: str) -> str:
-    """Text of a byte-mode symbol that zbar took for Big5, Shift_JIS or Latin-1 although it was UTF-8."""
+    """Text of a byte-mode symbol that zbar took for Big5, Shift_JIS or Latin-1 although it was UTF-8 or GBK."""
     if text.isascii():
         return text
     for guess in ("big5", "shift_jis", "latin-1"):
         try:
-            return text.encode(guess).decode()
+            meant = text_of(text.encode(guess))
         except UnicodeError:
             continue
+        if meant is not None:
+            return meant
     return text
 
 
@@ -94,6 +129,26 @@ def _pyzbar() -> Reader:
     return read
 
 
+_OPENCV_SIDE_PX, _OPENCV_PIXELS = 512, 16_000_000
+"""OpenCV enlarges pictures to this shorter side; a thin strip has then more pixels than it looks at in seconds."""
+_OPENCV_RINGS = 120
+"""It tries all triples of what looks like a finder pattern: of 40 codes for seconds, of a field of them for hours."""
+
+
+def _rings(picture: Grey8) -> int:
+    """Count light rings between something dark, as a finder pattern has one."""
+    light = cv2.adaptiveThreshold(picture, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 83, 2)
+    light = cv2.copyMakeBorder(light, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
+    stats = cv2.connectedComponentsWithStats(light, connectivity=4)[2][1:]
+    width, height, area = stats[:, 2:].T
+    is_square = (np.minimum(width, height) > 4) & (3 * width < 4 * height) & (3 * height < 4 * width)
+    share = area / (width * height)  # 16/25 of a ring
+    left, top, width, height, _ = stats[is_square & (share > 0.5) & (share < 0.8)].T
+    middle = top + height // 2, left + width // 2
+    around = ((middle[0], left - 1), (middle[0], left + width), (top - 1, middle[1]), (top + height, middle[1]))
+    return int(np.all([light[at] == 0 for at in (middle, *around)], 0).sum())
+
+
 def _opencv() -> Reader:
     detector = cv2.QRCodeDetector()
 
@@ -102,9 +157,14 @@ def _opencv() -> Reader:
         return tuple((float(x), float(y)) for x, y in flat)
 
     def read(picture: Grey8) -> list[Code]:
+        side_px = min(picture.shape)
+        if side_px < _OPENCV_SIDE_PX and picture.size * (_OPENCV_SIDE_PX / side_px) ** 2 > _OPENCV_PIXELS:
+            return []
+        pairs: list[tuple[str, Any]] = []
+        if _rings(picture) <= _OPENCV_RINGS:
+            found, texts, points, _ = detector.detectAndDecodeMulti(picture)
+            pairs = list(zip(texts, points, strict=True)) if found else []
         # The single-code call reads some that the multi-code call misses.
-        found, texts, points, _ = detector.detectAndDecodeMulti(picture)
-        pairs = list(zip(texts, points, strict=True)) if found else []
         if not any(text for text, _ in pairs):
             text, where, _ = detector.detectAndDecode(picture)
             pairs = [(text, where)]
@@ -174,6 +234,19 @@ def read_any(picture: Grey8) -> list[Code]:
         if codes := read(picture):
             return codes
     return []
+
+
+def shows_micro_qr(picture: Grey8) -> bool:
+    """Whether zxing-cpp takes a picture for one of a Micro QR code."""
+    if "zxing-cpp" not in readers():
+        return False
+    import zxingcpp
+
+    kind: Any = zxingcpp.BarcodeFormat.MicroQRCode
+    try:
+        return bool(zxingcpp.read_barcodes(picture, formats=kind))
+    except (ValueError, RuntimeError):
+        return False
 
 
 def same_text(found: str, truth: str) -> bool:

@@ -12,7 +12,7 @@ Level = Literal["L", "M", "Q", "H"]
 """Error correction level, from about 7 % (L) to about 30 % (H) of the codewords (ISO/IEC 18004, 8.5)."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
-_LEVEL_CODES = {
+LEVEL_CODES = {
     "L": consts.ERROR_LEVEL_L,
     "M": consts.ERROR_LEVEL_M,
     "Q": consts.ERROR_LEVEL_Q,
@@ -30,7 +30,7 @@ def side_modules(symbol_version: int) -> int:
 def byte_capacity(symbol_version: int, level: Level) -> int:
     """Bytes that a symbol holds in byte mode (ISO/IEC 18004, table 7)."""
     side_modules(symbol_version)
-    data_bits: int = consts.SYMBOL_CAPACITY[symbol_version][_LEVEL_CODES[level]]  # type: ignore[index]
+    data_bits: int = consts.SYMBOL_CAPACITY[symbol_version][LEVEL_CODES[level]]  # type: ignore[index]
     header_bits = 4 + (8 if symbol_version < 10 else 16)  # mode indicator, character count (7.4.1, table 3)
     return (data_bits - header_bits) // 8
 

@@ -1,0 +1,243 @@
+"""The commands `qrestore read` and `qrestore restore`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qrestore import cli_model
+from qrestore.cli_label import models_folder
+from qrestore.cli_sheet import key_of
+from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
+
+_TIMEOUT_S = 60.0
+_PATIENCE = 1.5
+"""Times that, after which a picture's process is ended: no step begins after the first, but one may be under way."""
+
+
+def add(commands: Any) -> None:
+    """Add both to the command line."""
+    read = commands.add_parser(
+        "read",
+        help="print what pictures say",
+        description="Print what each picture says, sharp or blurred. What had to be deblurred counts only if the text "
+        "explains what the picture shows.",
+    )
+    _add_pictures(read)
+    read.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="keep results.jsonl and a drawing of what was restored there; "
+        "a batch that was stopped goes on",
+    )  # fmt: skip
+    read.add_argument("--key", type=Path, metavar="FILE", help="key of labels: read their hidden messages, too")
+    read.set_defaults(run=_read)
+
+    restore = commands.add_parser(
+        "restore",
+        help="deblur pictures of QR codes",
+        description="Write the symbol of each picture upright and sharp, and say what it says.",
+    )
+    _add_pictures(restore)
+    restore.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="PNG to write, or a folder: then with drawings "
+        "of input, restored picture and wrong modules, and results.jsonl",
+    )  # fmt: skip
+    restore.set_defaults(run=_restore, key=None)
+
+
+def _add_pictures(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "paths", nargs="+", metavar="PATH", help="picture, folder of pictures, pattern, or - for standard input"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object a picture and line")
+    effort_help = "0: readers alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
+    command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
+    command.add_argument(
+        "--timeout", type=_positive, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
+    )
+    command.add_argument("--jobs", type=_count, default=1, metavar="N", help="pictures at once (default: 1)")
+    command.add_argument("--all", action="store_true", help="look for more codes than those that are found first")
+    command.add_argument("--model", metavar="NAME", help=cli_model.HELP)
+    known = command.add_argument_group("what is known of the code; held against the picture like all else")
+    known.add_argument("--version-hint", type=int, choices=range(1, 41), metavar="1..40", help="symbol version")
+    known.add_argument("--level-hint", choices="LMQH", help="error correction level")
+    known.add_argument("--prefix", metavar="TEXT", help="how the text begins, such as https://example.com/")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return value
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    if arguments.output and arguments.output.suffix.lower() == ".png":
+        raise UsageError(f"{shown(arguments.output)}: expected a folder; `qrestore restore` writes a picture")
+    return _work(arguments, arguments.output, None, _tell)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    if arguments.output.suffix.lower() != ".png":
+        if arguments.output.suffix and not arguments.output.is_dir():
+            raise UsageError(f"{shown(arguments.output)}: expected a folder, or a name that ends in .png")
+        return _work(arguments, arguments.output, None, _tell)
+    return _work(arguments, None, arguments.output, _describe)
+
+
+def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | None, tell: Any) -> int:
+    """Read all pictures and tell of each; the exit code."""
+    from tqdm import tqdm
+
+    from qrestore.reading.hints import Hints
+    from qrestore.reading.job import Job
+    from qrestore.symbol.decode import missing_readers
+
+    for note in missing_readers():
+        print(f"note: {note}", file=sys.stderr)
+    job = Job(
+        effort=arguments.effort,
+        timeout_s=arguments.timeout,
+        hints=Hints(arguments.version_hint, arguments.level_hint, arguments.prefix),
+        every=arguments.all,
+        key=key_of(arguments.key) if arguments.key else None,
+        models=models_folder() if arguments.key else Path(),
+        model=cli_model.model_of(arguments.model) if arguments.model else None,
+    )
+    bad_paths: list[str] = []
+    given = list(_pictures(arguments.paths, bad_paths))
+    for line in bad_paths:
+        print(f"qrestore: {printable(line)}", file=sys.stderr)
+    if picture and len(given) > 1:
+        raise UsageError(f"{shown(picture)}: {len(given)} pictures do not fit in one; give a folder")
+    sources = list(_placed(given, folder, picture, drawn=arguments.run is _restore))
+    unread = 0
+    for found in tqdm(
+        _results(sources, job, folder, arguments.jobs), total=len(sources), unit="picture", leave=False,
+        disable=None if len(sources) > 1 else True,
+    ):  # fmt: skip
+        unread += found["status"] == "unread"
+        if arguments.json:
+            tqdm.write(json.dumps(found, ensure_ascii=False))
+        else:
+            tell(found, len(sources) > 1)
+    return USAGE if bad_paths else UNREAD if unread else OK
+
+
+def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[tuple[str, Path | bytes]]:
+    from qrestore.reading.pictures import STANDARD_INPUT, PathError, pictures_at
+
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield path, sys.stdin.buffer.read()
+            continue
+        try:
+            for picture in pictures_at(path):
+                yield shown(picture), picture
+        except PathError as error:
+            bad_paths.append(str(error))
+
+
+def _placed(
+    given: list[tuple[str, Path | bytes]], folder: Path | None, picture: Path | None, drawn: bool
+) -> Iterator[Any]:
+    """Say where each picture's drawings go: below a folder as the pictures stand below what they have in common."""
+    from qrestore.reading.job import Source
+
+    parents = [str(path.absolute().parent) for _, path in given if isinstance(path, Path)]
+    common = os.path.commonpath(parents) if parents and folder else ""
+    for name, file in given:
+        if folder is None:
+            yield Source(name, file, picture)
+            continue
+        place = folder / (os.path.relpath(file.absolute(), common) if isinstance(file, Path) else "stdin")
+        restored = place.with_name(f"{place.name}.restored.png") if drawn else None
+        yield Source(name, file, restored, place.with_name(f"{place.name}.sheet.png"))
+
+
+def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> Iterator[dict[str, Any]]:
+    """Results in the order of the sources; with a folder, those that it has already are not made again."""
+    from qrestore.reading.journal import Journal
+
+    if folder is None:
+        yield from (found.to_json() for found in _worked_off(sources, job, jobs))
+        return
+    journal = Journal(folder / ".journal.jsonl", job.asked())
+    new = [source for source in sources if journal.find(source) is None]
+    if len(new) < len(sources):
+        print(f"note: {len(sources) - len(new)} of {len(sources)} were read before: {shown(folder)}", file=sys.stderr)
+    fresh = _worked_off(new, job, jobs)
+    try:
+        for source in sources:
+            found = journal.find(source)
+            if found is None:
+                found = next(fresh).to_json()
+                journal.add(source, found)
+            yield found
+    finally:
+        journal.export(folder / "results.jsonl", sources)
+
+
+def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
+    """Work a single picture off here; several in child processes, whose crash costs one picture."""
+    from qrestore.reading.batch import read_all
+    from qrestore.reading.job import refused
+
+    if len(sources) < 2:
+        return map(job, sources)
+    return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s)
+
+
+def _tell(found: dict[str, Any], is_named: bool) -> None:
+    """Print texts on standard output, all else on standard error."""
+    from tqdm import tqdm
+
+    name = printable(found["path"])
+    for note in found["notes"]:
+        tqdm.write(f"note: {name}: {printable(note)}", file=sys.stderr)
+    if found["status"] == "unread":
+        tqdm.write(f"{name}: unread: {printable(found['reason'])}", file=sys.stderr)
+        return
+    texts = [code["text"] for code in found["codes"]] or [found["text"]]
+    for text in texts:
+        tqdm.write(f"{name}: {printable(text)}" if is_named else printable(text))
+    if found["status"] == "restored":
+        tqdm.write(f"note: {name}: {_how(found)}", file=sys.stderr)
+    if label := found["label"]:
+        hidden = label["message"] if label["message"] is not None else label.get("message_base64")
+        wrong = f"{label['corrected_bits']} of {label['bits']} dots read wrong and corrected"
+        told = f"{label['reason']}" if hidden is None else f"{printable(hidden)}: hidden message, {wrong}"
+        tqdm.write(f"{name}: {told}" if is_named else told, file=sys.stderr if hidden is None else None)
+
+
+def _how(found: dict[str, Any]) -> str:
+    """How a restored picture was read, and how sure that is."""
+    code = found["codes"][0]
+    how = f"restored ({found['step']}); the text explains {code['agreement']:.0%} of what its modules show"
+    return f"{how}, and {code['margin']:.0%} of the error correction is left" if code["margin"] > 0 else how
+
+
+def _describe(found: dict[str, Any], _: bool) -> None:
+    """Print what became of one picture."""
+    for note in found["notes"]:
+        print(f"note: {printable(found['path'])}: {printable(note)}", file=sys.stderr)
+    facts = {
+        "text": found["text"] if found["status"] != "unread" else f"none was read: {found['reason']}",
+        "how": _how(found) if found["status"] == "restored" else found["step"],
+        "sharpness": found["sharpness_before"]
+        and f"{found['sharpness_before']} before, {found['sharpness_after']} after",
+        "time": f"{sum(found['milliseconds'].values()):.0f} ms",
+        "picture": ", ".join(found["files"]) or "none was written",
+    }
+    for name, fact in facts.items():
+        if fact:
+            print(f"{name:<10} {printable(fact)}")

@@ -1,0 +1,86 @@
+"""What is asked of every picture of a batch, carried out for one of them, in whatever process."""
+
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qrestore.arrays import to_uint8
+from qrestore.datasets.synthesis import encode_png
+from qrestore.files import digest, whole
+from qrestore.reading.attempt import Attempt
+from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.labels import read_label
+from qrestore.reading.model import NetworkModel
+from qrestore.reading.reader import DEFAULT_EFFORT, restore
+from qrestore.reading.result import Result
+from qrestore.reading.sheet import sheet
+
+
+class Source(NamedTuple):
+    """A picture to read: its name, the file or its bytes, and where to draw what was made of it."""
+
+    name: str
+    file: Path | bytes
+    restored: Path | None = None
+    sheet: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """How pictures are read; `reader.read` says what the options mean. `key` opens the messages of labels."""
+
+    effort: int = DEFAULT_EFFORT
+    timeout_s: float = float("inf")
+    hints: Hints = NOTHING_KNOWN
+    every: bool = False
+    key: bytes | None = None
+    models: Path = Path("models")
+    """Where the dot readers' weights are."""
+    model: NetworkModel | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """What results depend on, as JSON without the key itself."""
+        of_model = self.model and self.model.digest
+        of_key = self.key and digest(self.key)
+        return {**asdict(self), "key": of_key, "models": None, "model": of_model, "release": version("qrestore")}
+
+    def __call__(self, source: Source) -> Result:
+        """Read one picture, and draw what was asked for.
+
+        Raises
+        ------
+        OSError
+            A drawing cannot be written.
+        """
+        found = restore(
+            source.file,
+            effort=self.effort,
+            timeout_s=self.timeout_s,
+            hints=self.hints,
+            every=self.every,
+            model=self.model,
+        )
+        result = replace(found.result, path=source.name)
+        if self.key is not None:
+            result = _with_label(result, source, self.key, self.models)
+        drawn = []
+        for path, drawing in ((source.restored, found.image), (source.sheet, found.attempt)):
+            if path and drawing is not None:
+                picture = sheet(drawing) if isinstance(drawing, Attempt) else to_uint8(drawing)
+                with whole(path) as part:
+                    part.write_bytes(encode_png(picture))
+                drawn.append(str(path))
+        return replace(result, files=tuple(drawn))
+
+
+def _with_label(result: Result, source: Source, key: bytes, models: Path) -> Result:
+    label = read_label(source.name, source.file, key, models)
+    if result.status != "unread" or label.text is None:
+        return replace(result, label=label)
+    return replace(result, status="read", text=label.text, step="label", reason=None, label=label)
+
+
+def refused(source: Source, reason: str) -> Result:
+    """The result of a picture that could not be worked on."""
+    return Result(source.name, "unread", reason=reason)

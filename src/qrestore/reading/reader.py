@@ -1,0 +1,218 @@
+"""A picture in, its text and the proof of it out: the cascade, the cheapest step first, until one reads it.
+
+| step | what | where |
+|---|---|---|
+| as it is | the quickest reader | `cascade` |
+| deblurred at once | a symbol that fills its picture, by the likeliest blurs | `whole` |
+| variants | the quickest reader on thresholded, scaled, inverted pictures | `cascade` |
+| rectified | symbols found by their finder patterns, made upright, deblurred by the likeliest blurs | `located` |
+| other readers | on the picture as it is | `cascade` |
+| flattened | symbols found, curved or crumpled | `located` |
+| erasures | upright symbols, what is most in doubt erased | `erasures` |
+| deblurred | the chain `deblur` on upright symbols | `located` |
+| deblurred whole | the same on a symbol that fills its picture | `whole` |
+| other readers, variants | what the quickest had before; OpenCV's reader only from effort 2 on | `cascade` |
+| network | the likeliest blur undone, then the QR deblurrer | `network` |
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from qrestore.arrays import Grey8, Image, from_uint8
+from qrestore.pictures import PictureError
+from qrestore.reading import cascade
+from qrestore.reading.attempt import Attempt
+from qrestore.reading.hints import NOTHING_KNOWN, Hints
+from qrestore.reading.model import NetworkModel, shipped_or_none
+from qrestore.reading.opening import Picture, open_picture
+from qrestore.reading.result import Result
+from qrestore.restoration.sharpness import tenengrad
+from qrestore.symbol.decode import Code, readers, shows_micro_qr
+
+DEFAULT_EFFORT = 1
+MAX_EFFORT = 9
+
+_SHOWN_MODULE_PX = 8
+_NOT_SEEN = "no QR code is seen"
+_NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
+_MICRO = "a Micro QR code; only QR codes are read"
+_NO_TIME = "not read in the time allowed"
+
+Way = tuple[str, Callable[[], Attempt | None]]
+"""A step's name, and what it does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """What a picture says, and what was made of it to read it.
+
+    Attributes
+    ----------
+    attempt : that which read it, or the last one; None where no symbol was seen.
+    image : (side_px, side_px) in [0, 1], the first symbol upright and as sharp as it was made; None as `attempt`.
+    """
+
+    result: Result
+    attempt: Attempt | None
+    image: Image | None
+
+
+def read(
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    timeout_s: float = np.inf,
+    hints: Hints = NOTHING_KNOWN,
+    every: bool = False,
+    model: NetworkModel | None = None,
+) -> Result:
+    """Read the QR codes of a picture, sharp or blurred.
+
+    Parameters
+    ----------
+    effort : 0 to 9: each step allows 0.3 s more of CPU time to find symbols, to flatten and to deblur them; 0 leaves
+        that out, 2 and more ask the slowest reader for everything, too.
+    timeout_s : wall time after which no further step begins.
+    hints : what is known of the symbol.
+    every : go on after the first that was read, until no more is.
+    model : the network that the last step uses; None: the shipped one, where its weights are.
+
+    Returns
+    -------
+    A file that is no picture, or a picture too small or too large, is `unread`, with the reason.
+
+    Raises
+    ------
+    ValueError
+        An array that is no picture, or an effort out of its range.
+    ModelError
+        The network's weights cannot be loaded.
+    """
+    return restore(picture, effort=effort, timeout_s=timeout_s, hints=hints, every=every, model=model).result
+
+
+def restore(
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    timeout_s: float = np.inf,
+    hints: Hints = NOTHING_KNOWN,
+    every: bool = False,
+    model: NetworkModel | None = None,
+) -> Restoration:
+    """Read a picture as `read` does, and keep what was made of its symbol."""
+    if not 0 <= effort <= MAX_EFFORT:
+        raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
+    path = str(picture) if isinstance(picture, str | Path) else None
+    try:
+        grey, scale, notes = open_picture(picture)
+    except PictureError as error:
+        return Restoration(Result(path, "unread", reason=str(error)), None, None)
+    end = time.perf_counter() + timeout_s
+    milliseconds: dict[str, float] = {}
+    ways = partial(_ways, effort=effort, hints=hints, model=model)
+    found = first = _first(ways(grey), end, milliseconds)
+    codes = list(first.codes) if first else []
+    rest = grey
+    while every and found and found.codes and all(code.corners for code in found.codes):
+        rest = _without(rest, found.codes)
+        found = _first(ways(rest), end, milliseconds)
+        codes += found.codes if found else ()
+    is_late = time.perf_counter() > end
+    result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
+    if result.status == "unread" and shows_micro_qr(grey):
+        result = replace(result, reason=_MICRO)
+    return Restoration(replace(result, notes=notes), first, _image(grey, first))
+
+
+def _first(ways: Iterable[Way], end: float, milliseconds: dict[str, float]) -> Attempt | None:
+    """Go through the cascade until something is read, or time is out; adds to the milliseconds of each step."""
+    last: Attempt | None = None
+    for step, way in ways:
+        begin = time.perf_counter()
+        if milliseconds and begin > end:
+            break
+        found = way()
+        milliseconds[step] = milliseconds.get(step, 0) + 1000 * (time.perf_counter() - begin)
+        if found and found.codes:
+            return found
+        if found and (last is None or found.is_seen):
+            last = found
+    return last
+
+
+def _without(picture: Grey8, codes: tuple[Code, ...]) -> Grey8:
+    """Paint codes over."""
+    painted = picture.copy()
+    for code in codes:
+        around = np.rint(code.corners).astype(np.int32)
+        cv2.fillConvexPoly(painted, around, int(np.median(painted)))
+    return painted
+
+
+def _image(picture: Grey8, attempt: Attempt | None) -> Image | None:
+    if attempt is None:
+        return None
+    if attempt.after is not None or attempt.before is not None:
+        return attempt.before if attempt.after is None else attempt.after
+    code = attempt.codes[0]
+    if code.symbol_version is None:
+        return from_uint8(picture)
+    from qrestore.reading.crop import cropped
+    from qrestore.reading.verified import placed_at
+
+    return cropped(picture, placed_at(code), _SHOWN_MODULE_PX)
+
+
+def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None) -> Iterator[Way]:
+    quickest, *others = readers().values()
+    yield "as it is", lambda: _of_readers(cascade.read_plain(picture, [quickest]))
+    variants = "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
+    other_readers = "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
+    # The slowest may take minutes over a picture, and read no variant that the others had not (`benchmarks.generated`).
+    patient = others if effort > 1 else others[:-1]
+    other_variants = "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, patient))
+    if not effort:
+        yield from (variants, other_readers, other_variants)
+        return
+    from qrestore.reading import located, whole
+    from qrestore.reading.deblur import BUDGET_S
+    from qrestore.reading.erasures import erased
+    from qrestore.reading.network import networked
+    from qrestore.reading.rectify import Placed
+
+    budget_s = effort * BUDGET_S
+    tried: list[Placed] = []
+    yield "deblurred at once", lambda: whole.deblurred_at_once(picture, hints)
+    yield variants
+    yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
+    yield other_readers
+    yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
+    yield "erasures", lambda: erased(picture, tried, budget_s, hints)
+    yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
+    yield "deblurred whole", lambda: whole.deblurred_whole(picture, budget_s, hints)
+    yield other_variants
+    yield "network", lambda: networked(picture, tried, budget_s, hints, model or shipped_or_none())
+
+
+def _of_readers(found: cascade.Reading) -> Attempt | None:
+    return Attempt(str(found.step), tuple(found.codes)) if found.codes else None
+
+
+def _told(
+    path: str | None, first: Attempt | None, codes: tuple[Code, ...], milliseconds: dict[str, float], is_late: bool
+) -> Result:
+    if first is None or not codes:
+        reason = _NOT_READ if first and first.is_seen else _NOT_SEEN
+        return Result(path, "unread", reason=_NO_TIME if is_late else reason, milliseconds=milliseconds)
+    if first.before is None or first.after is None:
+        return Result(path, "read", codes[0].text, codes, first.step, milliseconds=milliseconds)
+    before, after = (round(tenengrad(image), 4) for image in (first.before, first.after))
+    restored = Result(path, "restored", codes[0].text, codes, first.step, None, before, after, milliseconds)
+    return replace(restored, model=first.model)
