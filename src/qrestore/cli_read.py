@@ -141,7 +141,7 @@ def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[tuple[str,
             yield path, sys.stdin.buffer.read()
             continue
         try:
-            for picture in pictures_at(path):
+            for picture in pictures_at(path, bad_paths):
                 yield shown(picture), picture
         except PathError as error:
             bad_paths.append(str(error))

@@ -1,6 +1,7 @@
 """Whatever becomes of a child, the others' outcomes come in order, and no process is left."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -148,6 +149,12 @@ def test_what_the_sources_raise_is_raised():
 
     with pytest.raises(OSError, match="gone"):
         list(read_all(sources(), number, told_number))
+
+
+def test_a_source_that_cannot_be_handed_out_is_raised():
+    for sources in ([lambda: 0], [1, lambda: 0]):
+        with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+            list(read_all(sources, number, told_number))
 
 
 def test_no_sources_and_no_jobs():

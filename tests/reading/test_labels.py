@@ -201,7 +201,7 @@ def test_dots_moved_to_the_symbol_of_another_text_say_nothing():
         (255 - symbol_picture("plain code", 5), "the modules of the QR code are not found"),
         (np.full((300, 300), 200, np.uint8), "no reader finds a QR code"),
         (np.zeros((9, 9), np.uint8), "too small for any QR code"),
-        (b"", "not an image"),
+        (b"", "empty, zero bytes"),
         (b"no picture", "not an image"),
         (encoded(symbol_picture())[:200], "truncated"),
         (Path("absent.png"), "no such file"),

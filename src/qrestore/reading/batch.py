@@ -127,8 +127,9 @@ class _Child:
         self._is_ready, self.end = False, time.monotonic() + START_S
         self.pipe, there = spawn.Pipe()
         with _undisturbed():
-            self.process = spawn.Process(target=_work_off, args=(there, self._work, task.source), daemon=True)
-            self.process.start()
+            process = spawn.Process(target=_work_off, args=(there, self._work, task.source), daemon=True)
+            process.start()
+            self.process = process
         there.close()
 
     def answer(self, is_heard: bool) -> _Answer | None:
@@ -168,11 +169,12 @@ class _Child:
         return _Answer(None, f"its reader crashed ({_told(code)})")
 
 
-def _told(exit_code: int) -> str:
-    """An exit code, or the name of the signal that a process died of."""
-    if exit_code >= 0:
-        return f"exit code {exit_code}"
-    return signal.Signals(-exit_code).name
+def _told(exit_code: int | None) -> str:
+    """An exit code, or the name of the signal that a process died of; None: it lives, and does not answer."""
+    if exit_code is None:
+        return "no answer"
+    names = {number.value: number.name for number in signal.Signals}
+    return names.get(-exit_code, f"exit code {exit_code}")
 
 
 def _work_off(pipe: Connection, work: Callable[[Any], Any], source: Any) -> None:

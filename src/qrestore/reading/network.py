@@ -24,7 +24,7 @@ import numpy as np
 from qrestore.arrays import Grey8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.crop import Real, module_darkness
-from qrestore.reading.framed import VERSIONS, codes_in, framed, whole
+from qrestore.reading.framed import VERSIONS, codes_in, framed, modules_in, whole
 from qrestore.reading.hints import Hints
 from qrestore.reading.likely import PRIOR, Look, explained, levelled, look_at, prepare
 from qrestore.reading.located import proven_at
@@ -98,7 +98,7 @@ def proven(look: Look, drawn: Real, name: str, hints: Hints) -> Attempt | None:
     placed = look.shown.placed
     darkness = module_darkness(look.shown.crop, placed.side)
     for code in codes_in(drawn, placed.side):
-        proof = prove(code.text, placed.symbol_version, darkness, hints)
+        proof = prove(code.text, placed.symbol_version, darkness, hints, (modules_in(drawn, placed.side),))
         if proof and proof.holds and explained(look, proof.right) >= _LEAST_EXPLAINED:
             return Attempt(f"rectified, {name}", (proven_at(code, placed, proof),), look.shown.image, drawn, proof)
     return None
