@@ -169,7 +169,8 @@ def _code(error: Exception) -> int:
 
 
 def _fail(message: str, code: int = USAGE) -> int:
-    print(f"qrestore: {message}", file=sys.stderr)
+    lines = "\n".join(printable(line) for line in message.splitlines())
+    print(f"qrestore: {lines}", file=sys.stderr)
     return code
 
 

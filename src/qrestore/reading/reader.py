@@ -43,6 +43,7 @@ _NOT_SEEN = "no QR code is seen"
 _NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
 _MICRO = "a Micro QR code; only QR codes are read"
 _NO_TIME = "not read in the time allowed"
+_OR_HINTS = "; or what is said to be known of it is wrong"
 
 Way = tuple[str, Callable[[], Attempt | None]]
 """A step's name, and what it does."""
@@ -126,6 +127,8 @@ def restore(
         codes += found.codes if found else ()
     is_late = time.perf_counter() > end
     result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
+    if result.status == "unread" and hints != NOTHING_KNOWN:
+        result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
     if result.status == "unread" and shows_micro_qr(grey):
         result = replace(result, reason=_MICRO)
     return Restoration(replace(result, notes=notes), first, _image(grey, first))
