@@ -90,8 +90,10 @@ def _read(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    if arguments.output.suffix.lower() != ".png":
-        if arguments.output.suffix and not arguments.output.is_dir():
+    from qrestore.pictures import SUFFIXES
+
+    if (suffix := arguments.output.suffix.lower()) != ".png":
+        if suffix in SUFFIXES and not arguments.output.is_dir():
             raise UsageError(f"{shown(arguments.output)}: expected a folder, or a name that ends in .png")
         return _work(arguments, arguments.output, None, _tell)
     return _work(arguments, None, arguments.output, _describe)

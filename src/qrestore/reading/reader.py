@@ -92,6 +92,8 @@ def read(
     ------
     ValueError
         An array that is no picture, or an effort out of its range.
+    TypeError
+        Neither a path nor bytes nor an array.
     ModelError
         The network's weights cannot be loaded.
     """
