@@ -159,6 +159,18 @@ def test_hints_that_are_wrong_are_named_as_a_cause(pictures, capsys):
     assert found["reason"] == "no QR code is seen; or what is said to be known of it is wrong"
 
 
+@pytest.mark.parametrize("coding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_a_letter_shows_its_number(tmp_path, coding):
+    text = "\u00e9 \u65e5 \U0001f600"
+    (tmp_path / "a.png").write_bytes(encoded(symbol_picture(text, 3)))
+    environment = os.environ | {"PYTHONIOENCODING": coding}
+    command = [sys.executable, "-m", "qrestore", "read", str(tmp_path / "a.png")]
+    told = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert told == text.encode(coding, "backslashreplace") + b"\n"
+    told = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True).stdout
+    assert json.loads(told)["text"] == text
+
+
 def begin(*arguments: str, **options) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "qrestore", "read", *arguments],

@@ -134,7 +134,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
     ):  # fmt: skip
         unread += found["status"] == "unread"
         if arguments.json:
-            tqdm.write(json.dumps(found, ensure_ascii=False))
+            tqdm.write(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
         else:
             tell(found, len(sources) > 1)
     return USAGE if bad_paths else UNREAD if unread else OK

@@ -22,7 +22,7 @@ def test_what_was_kept_is_found_again_and_outlives_a_torn_line(tmp_path, source)
     path = tmp_path / "out/journal"
     Journal(path, "asked").add(source, found("a"))
     with path.open("ab") as file:
-        file.write(b'{"key": "torn')
+        file.write(b'{"key": 3}\nanother line\n{"key": "torn')
     journal = Journal(path, "asked")
     assert journal.find(source) == found("a")
     other = Source("-", b"bytes")

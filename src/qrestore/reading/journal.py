@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,10 @@ class Journal:
                 if not line.endswith(b"\n"):  # torn, by a batch that was killed
                     file.truncate(end)
                     break
-                kept = json.loads(line)
-                if kept["result"]["milliseconds"]:  # else the picture was not worked on, and may be now
-                    self._places[kept["key"]] = end
+                with suppress(ValueError, LookupError, TypeError):  # of what others wrote there
+                    kept = json.loads(line)
+                    if kept["result"]["milliseconds"]:  # else the picture was not worked on, and may be now
+                        self._places[kept["key"]] = end
                 end += len(line)
 
     def find(self, source: Source) -> dict[str, Any] | None:
