@@ -97,6 +97,8 @@ def test_drawings_stay_in_their_folder_and_are_not_read_as_pictures(pictures, bl
     assert below("out") == [".journal.jsonl", "pictures/blurred.png.sheet.png", "results.jsonl"]
     assert [len(results(capsys, "../pictures", "-o", "../pictures")) for _ in range(2)] == [4, 4]
     assert (pictures / "blurred.png.sheet.png").is_file()
+    assert main(["read", "out", "-o", "out"]) == 2
+    assert "out: holds nothing but drawings" in capsys.readouterr().err
 
 
 def test_a_picture_that_could_not_be_opened_is_tried_again(pictures, capsys):

@@ -55,7 +55,7 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="picture, folder of pictures, pattern, or - for standard input"
     )
     command.add_argument("--json", action="store_true", help="one JSON object a picture and line")
-    effort_help = "0: readers alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
+    effort_help = "0: readers and variants alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
     command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     command.add_argument(
         "--timeout", type=_seconds, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
@@ -122,6 +122,8 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
     given = [each for each in _pictures(arguments.paths, bad_paths) if not _is_drawing(each[1], folder)]
     for line in bad_paths:
         print(f"qrestore: {printable(line)}", file=sys.stderr)
+    if not given and not bad_paths:
+        raise UsageError(f"{shown(folder)}: holds nothing but drawings of a batch; give the pictures, or another -o")
     if not given:
         return USAGE
     if picture and len(given) > 1:
