@@ -185,7 +185,8 @@ def test_a_child_that_is_stopped_puts_away_what_is_half_done(tmp_path):
 def test_who_stops_us_stops_the_children(tmp_path, how):
     """Ctrl-C goes to all processes of a terminal at once; a killed parent says nothing to anybody."""
     code = (
-        "from pathlib import Path; from tests.reading.test_batch import *\n"
+        "import signal; from pathlib import Path; from tests.reading.test_batch import *\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         f"next(read_all([Path({str(tmp_path)!r})] * 2, put_away, told, jobs=2))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True, text=True)
