@@ -55,7 +55,7 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="picture, folder of pictures, pattern, or - for standard input"
     )
     command.add_argument("--json", action="store_true", help="one JSON object a picture and line")
-    effort_help = "0: readers and variants alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
+    effort_help = "0: readers and variants; each step allows 0.3 s more of CPU to find, flatten, deblur (default: 1)"
     command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     command.add_argument(
         "--timeout", type=_seconds, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
