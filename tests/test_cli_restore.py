@@ -117,3 +117,9 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert re.search(message, error)
     assert not (tmp_path / name).exists()
+
+
+def test_a_folder_may_have_a_dot_in_its_name(blurred: Path, tmp_path: Path) -> None:
+    out = tmp_path / "2026.11"
+    assert main(["restore", str(blurred), "-o", str(out)]) == 0
+    assert (out / "blurred.png.restored.png").is_file()

@@ -1,6 +1,7 @@
 """The command line. Everything heavy is imported by the command that needs it."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 all well, 1 some pictures unread or a step failed, 2 usage or configuration, 3 a model is missing.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads for small matrices only cost time
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter of a code
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -169,7 +172,8 @@ def _code(error: Exception) -> int:
 
 
 def _fail(message: str, code: int = USAGE) -> int:
-    print(f"qrestore: {message}", file=sys.stderr)
+    lines = "\n".join(printable(line) for line in message.splitlines())
+    print(f"qrestore: {lines}", file=sys.stderr)
     return code
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from qrestore.cli_sheet import key_of
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
 _TIMEOUT_S = 60.0
-_PATIENCE = 1.5
-"""Times that, after which a picture's process is ended: no step begins after the first, but one may be under way."""
+_PATIENCE, _PATIENCE_S = 1.5, 2.0
+"""Times that, and seconds more, after which a picture's process is ended: a step may be under way when time is out, and
+the first has libraries to load."""
+_DRAWINGS = ".restored.png", ".sheet.png"
 
 
 def add(commands: Any) -> None:
@@ -52,10 +55,10 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="picture, folder of pictures, pattern, or - for standard input"
     )
     command.add_argument("--json", action="store_true", help="one JSON object a picture and line")
-    effort_help = "0: readers alone; each step allows 0.3 s more of CPU to find, flatten and deblur each (default: 1)"
+    effort_help = "0: readers and variants; each step allows 0.3 s more of CPU to find, flatten, deblur (default: 1)"
     command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     command.add_argument(
-        "--timeout", type=_positive, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
+        "--timeout", type=_seconds, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
     )
     command.add_argument("--jobs", type=_count, default=1, metavar="N", help="pictures at once (default: 1)")
     command.add_argument("--all", action="store_true", help="look for more codes than those that are found first")
@@ -66,18 +69,18 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     known.add_argument("--prefix", metavar="TEXT", help="how the text begins, such as https://example.com/")
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0")
-    return value
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if (value := float(text)) > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0")
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
-    return value
+    with suppress(ValueError):
+        if (value := int(text)) > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
 
 
 def _read(arguments: argparse.Namespace) -> int:
@@ -87,8 +90,10 @@ def _read(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    if arguments.output.suffix.lower() != ".png":
-        if arguments.output.suffix and not arguments.output.is_dir():
+    from qrestore.pictures import SUFFIXES
+
+    if (suffix := arguments.output.suffix.lower()) != ".png":
+        if suffix in SUFFIXES and not arguments.output.is_dir():
             raise UsageError(f"{shown(arguments.output)}: expected a folder, or a name that ends in .png")
         return _work(arguments, arguments.output, None, _tell)
     return _work(arguments, None, arguments.output, _describe)
@@ -114,9 +119,13 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         model=cli_model.model_of(arguments.model) if arguments.model else None,
     )
     bad_paths: list[str] = []
-    given = list(_pictures(arguments.paths, bad_paths))
+    given = [each for each in _pictures(arguments.paths, bad_paths) if not _is_drawing(each[1], folder)]
     for line in bad_paths:
         print(f"qrestore: {printable(line)}", file=sys.stderr)
+    if not given and not bad_paths:
+        raise UsageError(f"{shown(folder)}: holds nothing but drawings of a batch; give the pictures, or another -o")
+    if not given:
+        return USAGE
     if picture and len(given) > 1:
         raise UsageError(f"{shown(picture)}: {len(given)} pictures do not fit in one; give a folder")
     sources = list(_placed(given, folder, picture, drawn=arguments.run is _restore))
@@ -127,7 +136,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
     ):  # fmt: skip
         unread += found["status"] == "unread"
         if arguments.json:
-            tqdm.write(json.dumps(found, ensure_ascii=False))
+            tqdm.write(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
         else:
             tell(found, len(sources) > 1)
     return USAGE if bad_paths else UNREAD if unread else OK
@@ -147,44 +156,53 @@ def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[tuple[str,
             bad_paths.append(str(error))
 
 
+def _is_drawing(file: Path | bytes, folder: Path | None) -> bool:
+    """Whether a batch has drawn this before, into the folder that its pictures are in, too."""
+    if not folder or isinstance(file, bytes) or not file.name.endswith(_DRAWINGS):
+        return False
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+
+
 def _placed(
     given: list[tuple[str, Path | bytes]], folder: Path | None, picture: Path | None, drawn: bool
 ) -> Iterator[Any]:
     """Say where each picture's drawings go: below a folder as the pictures stand below what they have in common."""
     from qrestore.reading.job import Source
 
-    parents = [str(path.absolute().parent) for _, path in given if isinstance(path, Path)]
-    common = os.path.commonpath(parents) if parents and folder else ""
+    whole = [Path(os.path.abspath(path)) for _, path in given if isinstance(path, Path)]  # noqa: PTH100 - no `..`, but links
+    common = os.path.commonpath([path.parent for path in whole]) if whole and folder else ""
     for name, file in given:
         if folder is None:
             yield Source(name, file, picture)
             continue
-        place = folder / (os.path.relpath(file.absolute(), common) if isinstance(file, Path) else "stdin")
-        restored = place.with_name(f"{place.name}.restored.png") if drawn else None
-        yield Source(name, file, restored, place.with_name(f"{place.name}.sheet.png"))
+        place = folder / (os.path.relpath(file, common) if isinstance(file, Path) else "stdin")
+        restored, sheet = (place.with_name(place.name + ending) for ending in _DRAWINGS)
+        yield Source(name, file, restored if drawn else None, sheet)
 
 
 def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> Iterator[dict[str, Any]]:
     """Results in the order of the sources; with a folder, those that it has already are not made again."""
-    from qrestore.reading.journal import Journal
+    from qrestore.reading.journal import Journal, held
 
     if folder is None:
         yield from (found.to_json() for found in _worked_off(sources, job, jobs))
         return
-    journal = Journal(folder / ".journal.jsonl", job.asked())
-    new = [source for source in sources if journal.find(source) is None]
-    if len(new) < len(sources):
-        print(f"note: {len(sources) - len(new)} of {len(sources)} were read before: {shown(folder)}", file=sys.stderr)
-    fresh = _worked_off(new, job, jobs)
-    try:
-        for source in sources:
-            found = journal.find(source)
-            if found is None:
-                found = next(fresh).to_json()
-                journal.add(source, found)
-            yield found
-    finally:
-        journal.export(folder / "results.jsonl", sources)
+    with held(folder) as path:
+        journal = Journal(path, job.asked())
+        are_known = [journal.find(source) is not None for source in sources]
+        if any(are_known):
+            told = f"{sum(are_known)} of {len(sources)} are known from before"
+            print(f"note: {told}: {printable(shown(folder))}", file=sys.stderr)
+        fresh = _worked_off([source for source, known in zip(sources, are_known, strict=True) if not known], job, jobs)
+        try:
+            for source, is_known in zip(sources, are_known, strict=True):
+                found = journal.find(source) if is_known else None
+                if found is None:
+                    found = (job(source) if is_known else next(fresh)).to_json()
+                    journal.add(source, found)
+                yield found
+        finally:
+            journal.export(folder / "results.jsonl", sources)
 
 
 def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
@@ -194,7 +212,7 @@ def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
 
     if len(sources) < 2:
         return map(job, sources)
-    return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s)
+    return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s + _PATIENCE_S)
 
 
 def _tell(found: dict[str, Any], is_named: bool) -> None:

@@ -79,6 +79,10 @@ def put_away(folder: Path) -> None:
         (folder / "half").unlink()
 
 
+def blocked(_: int) -> list[int]:
+    return [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+
+
 def unread(path: Path, reason: str) -> Result:
     return Result(str(path), "unread", reason=reason)
 
@@ -181,7 +185,8 @@ def test_a_child_that_is_stopped_puts_away_what_is_half_done(tmp_path):
 def test_who_stops_us_stops_the_children(tmp_path, how):
     """Ctrl-C goes to all processes of a terminal at once; a killed parent says nothing to anybody."""
     code = (
-        "from pathlib import Path; from tests.reading.test_batch import *\n"
+        "import signal; from pathlib import Path; from tests.reading.test_batch import *\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         f"next(read_all([Path({str(tmp_path)!r})] * 2, put_away, told, jobs=2))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True, text=True)
@@ -192,6 +197,13 @@ def test_who_stops_us_stops_the_children(tmp_path, how):
     errors = parent.communicate(timeout=20)[1]
     assert psutil.wait_procs(running, timeout=5)[1] == []
     assert errors.count("Traceback") == (how == signal.SIGINT)  # the parent's own
+
+
+def test_ctrl_c_does_not_reach_the_first_child_either():
+    code = "from tests.reading.test_batch import *\nprint(*read_all([0, 1], blocked, told_number, jobs=2))"
+    assert (
+        subprocess.check_output([sys.executable, "-c", code], text=True) == f"[{signal.SIGINT:d}] [{signal.SIGINT:d}]\n"
+    )
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -14,15 +14,19 @@ def source(tmp_path):
     return Source("a.png", path)
 
 
+def found(text):
+    return {"text": text, "milliseconds": {"as it is": 1}, "files": []}
+
+
 def test_what_was_kept_is_found_again_and_outlives_a_torn_line(tmp_path, source):
     path = tmp_path / "out/journal"
-    Journal(path, "asked").add(source, {"text": "a", "files": []})
+    Journal(path, "asked").add(source, found("a"))
     with path.open("ab") as file:
-        file.write(b'{"key": "torn')
+        file.write(b'{"key": 3}\nanother line\n{"key": "torn')
     journal = Journal(path, "asked")
-    assert journal.find(source) == {"text": "a", "files": []}
+    assert journal.find(source) == found("a")
     other = Source("-", b"bytes")
-    journal.add(other, {"text": "b", "files": []})
+    journal.add(other, found("b"))
     assert [Journal(path, "asked").find(each)["text"] for each in (source, other)] == ["a", "b"]
     journal.export(tmp_path / "results.jsonl", [other, Source("c.png", tmp_path / "c.png"), source])
     assert [json.loads(line)["text"] for line in (tmp_path / "results.jsonl").open()] == ["b", "a"]
@@ -32,8 +36,9 @@ def test_a_changed_picture_or_question_and_a_lost_drawing_are_worked_on_again(tm
     path = tmp_path / "journal"
     drawing = tmp_path / "drawing.png"
     drawing.touch()
+    source = source._replace(sheet=drawing)
     journal = Journal(path, "asked")
-    journal.add(source, {"files": [str(drawing)]})
+    journal.add(source, {"milliseconds": {"as it is": 1}, "files": [str(drawing)]})
     assert journal.find(source)
     assert Journal(path, "asked otherwise").find(source) is None
     drawing.unlink()

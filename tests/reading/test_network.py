@@ -43,7 +43,7 @@ def best_look(picture):
 
 
 def test_a_moved_symbol_is_read_at_the_end_of_the_cascade():
-    found = read(moved(length_px=26))
+    found = read(moved(length_px=26), effort=4)
     assert (found.status, found.text) == ("restored", TEXT)
     assert list(found.milliseconds)[-1] == "network"
     assert found.codes[0].agreement > 0.35

@@ -268,3 +268,9 @@ def test_damage_is_one_line(kind):
     whole = encoded(np.random.default_rng(0).integers(256, size=(60, 60), dtype=np.uint8), kind)
     with pytest.raises(PictureError, match=r"^truncated or damaged .*: get a whole copy$"):
         open_picture(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("picture", [3, None, Image.new("L", (30, 30))])
+def test_what_is_no_picture_at_all_is_told_so(picture):
+    with pytest.raises(TypeError, match=f"{type(picture).__name__}; expected a path, the bytes"):
+        open_picture(picture)

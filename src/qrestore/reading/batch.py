@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
@@ -217,6 +217,7 @@ def _end(children: list[_Child]) -> None:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Keep Ctrl-C from a process that is starting and, as this is inherited, from all that it does later."""
+    resource_tracker.ensure_running()  # to start it with the first process would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from qrestore.arrays import to_uint8
 from qrestore.datasets.synthesis import encode_png
 from qrestore.files import digest, whole
-from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.labels import read_label
 from qrestore.reading.model import NetworkModel
 from qrestore.reading.reader import DEFAULT_EFFORT, restore
 from qrestore.reading.result import Result
 from qrestore.reading.sheet import sheet
+from qrestore.terminal import shown
 
 
 class Source(NamedTuple):
@@ -64,14 +64,19 @@ class Job:
         result = replace(found.result, path=source.name)
         if self.key is not None:
             result = _with_label(result, source, self.key, self.models)
-        drawn = []
-        for path, drawing in ((source.restored, found.image), (source.sheet, found.attempt)):
-            if path and drawing is not None:
-                picture = sheet(drawing) if isinstance(drawing, Attempt) else to_uint8(drawing)
+        drawings = {}
+        if source.restored and found.image is not None:
+            drawings[source.restored] = to_uint8(found.image)
+        if source.sheet and found.attempt and found.attempt.before is not None:  # else a reader sufficed
+            drawings[source.sheet] = sheet(found.attempt)
+        for path, drawing in drawings.items():
+            try:
                 with whole(path) as part:
-                    part.write_bytes(encode_png(picture))
-                drawn.append(str(path))
-        return replace(result, files=tuple(drawn))
+                    part.write_bytes(encode_png(drawing))
+            except OSError as error:
+                told = f"cannot be written ({error.strerror}); check folder and disk"
+                raise OSError(f"{shown(path)}: {told}") from None
+        return replace(result, files=tuple(shown(path) for path in drawings))
 
 
 def _with_label(result: Result, source: Source, key: bytes, models: Path) -> Result:

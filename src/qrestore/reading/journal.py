@@ -1,13 +1,54 @@
 """Results of a batch as they come, so that a batch that was stopped goes on where it was."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qrestore.files import digest, whole
 from qrestore.reading.job import Source
+from qrestore.terminal import UsageError, shown
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """Make a folder, keep other batches out of it, and yield where its journal is.
+
+    Raises
+    ------
+    UsageError
+        It cannot be made, or another batch writes there.
+    OSError
+        It cannot be written any more, such as on a full disk; the message names it and the remedy.
+    """
+    journal = folder / ".journal.jsonl"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = journal.open("ab")
+    except OSError as error:
+        told = "is a file" if folder.is_file() else f"cannot be written ({error.strerror})"
+        raise UsageError(f"{shown(folder)}: {told}; give another folder") from None
+    with file:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = "another batch writes there; wait for it, or give another folder"
+            raise UsageError(f"{shown(folder)}: {told}") from None
+        try:
+            yield journal
+        except OSError as error:
+            if error.strerror is None:
+                raise
+            told = f"cannot be written ({error.strerror}); make room, then the same command goes on"
+            raise OSError(f"{shown(folder)}: {told}") from None
 
 
 @dataclass
@@ -28,7 +69,10 @@ class Journal:
                 if not line.endswith(b"\n"):  # torn, by a batch that was killed
                     file.truncate(end)
                     break
-                self._places[json.loads(line)["key"]] = end
+                with suppress(ValueError, LookupError, TypeError):  # of what others wrote there
+                    kept = json.loads(line)
+                    if kept["result"]["milliseconds"]:  # else the picture was not worked on, and may be now
+                        self._places[kept["key"]] = end
                 end += len(line)
 
     def find(self, source: Source) -> dict[str, Any] | None:
@@ -39,7 +83,8 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(at)
             found: dict[str, Any] = json.loads(file.readline())["result"]
-        return found if all(Path(name).exists() for name in found["files"]) else None
+        drawings = {shown(path): path for path in (source.restored, source.sheet) if path}
+        return found if all(name in drawings and drawings[name].exists() for name in found["files"]) else None
 
     def add(self, source: Source, result: dict[str, Any]) -> None:
         """Keep a result."""
@@ -63,4 +108,4 @@ class Journal:
             identity = [stat.st_size, stat.st_mtime_ns]
         except OSError:
             identity = []
-        return digest([source.name, identity, self.asked])
+        return digest([str(source.file), identity, self.asked])

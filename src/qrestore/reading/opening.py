@@ -57,9 +57,13 @@ def open_picture(picture: Picture) -> Opened:
         Missing, empty, truncated, not an image, too small or too large.
     ValueError
         An array that is no picture.
+    TypeError
+        Neither a path nor bytes nor an array.
     """
     if isinstance(picture, np.ndarray):
         return _of_array(picture)
+    if not isinstance(picture, str | Path | bytes):
+        raise TypeError(f"picture: {type(picture).__name__}; expected a path, the bytes of a file, or a numpy array")
     source = Path(picture) if isinstance(picture, str) else picture
     with warnings.catch_warnings(), opened(source, MAX_MEGAPIXELS) as image:
         warnings.simplefilter("ignore")  # Pillow's, of damage that costs no pixels

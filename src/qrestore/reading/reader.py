@@ -43,6 +43,7 @@ _NOT_SEEN = "no QR code is seen"
 _NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
 _MICRO = "a Micro QR code; only QR codes are read"
 _NO_TIME = "not read in the time allowed"
+_OR_HINTS = "; or what is said to be known of it is wrong"
 
 Way = tuple[str, Callable[[], Attempt | None]]
 """A step's name, and what it does."""
@@ -91,6 +92,8 @@ def read(
     ------
     ValueError
         An array that is no picture, or an effort out of its range.
+    TypeError
+        Neither a path nor bytes nor an array.
     ModelError
         The network's weights cannot be loaded.
     """
@@ -126,6 +129,8 @@ def restore(
         codes += found.codes if found else ()
     is_late = time.perf_counter() > end
     result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
+    if result.status == "unread" and hints != NOTHING_KNOWN:
+        result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
     if result.status == "unread" and shows_micro_qr(grey):
         result = replace(result, reason=_MICRO)
     return Restoration(replace(result, notes=notes), first, _image(grey, first))
