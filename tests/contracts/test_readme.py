@@ -14,6 +14,7 @@ from benchmarks import (
     generated,
     inference,
     network_step,
+    overhead,
     profiles,
     reading,
     reading_tables,
@@ -57,6 +58,10 @@ def test_tables_of_the_papers_comparison() -> None:
         speed.rates_table(read_json(ROOT / "benchmarks/speed.json")),
     ):
         assert table in page
+
+
+def test_table_of_overhead() -> None:
+    assert overhead.table(read_json(overhead.RESULT)) in (ROOT / "docs/reliability.md").read_text()
 
 
 def test_table_of_boundaries() -> None:
