@@ -18,7 +18,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -56,12 +56,26 @@ class Restoration:
     Attributes
     ----------
     attempt : that which read it, or the last one; None where no symbol was seen.
-    image : (side_px, side_px) in [0, 1], the first symbol upright and as sharp as it was made; None as `attempt`.
     """
 
     result: Result
     attempt: Attempt | None
-    image: Image | None
+    _picture: Grey8 | None
+
+    @cached_property
+    def image(self) -> Image | None:
+        """(side_px, side_px) in [0, 1], the first symbol upright and as sharp as it was made; None as `attempt`."""
+        if self.attempt is None or self._picture is None:
+            return None
+        if self.attempt.after is not None or self.attempt.before is not None:
+            return self.attempt.before if self.attempt.after is None else self.attempt.after
+        code = self.attempt.codes[0]
+        if code.symbol_version is None:
+            return from_uint8(self._picture)
+        from qrestore.reading.crop import cropped
+        from qrestore.reading.verified import placed_at
+
+        return cropped(self._picture, placed_at(code), _SHOWN_MODULE_PX)
 
 
 def read(
@@ -133,7 +147,7 @@ def restore(
         result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
     if result.status == "unread" and shows_micro_qr(grey):
         result = replace(result, reason=_MICRO)
-    return Restoration(replace(result, notes=notes), first, _image(grey, first))
+    return Restoration(replace(result, notes=notes), first, grey)
 
 
 def _first(ways: Iterable[Way], end: float, milliseconds: dict[str, float]) -> Attempt | None:
@@ -159,20 +173,6 @@ def _without(picture: Grey8, codes: tuple[Code, ...]) -> Grey8:
         around = np.rint(code.corners).astype(np.int32)
         cv2.fillConvexPoly(painted, around, int(np.median(painted)))
     return painted
-
-
-def _image(picture: Grey8, attempt: Attempt | None) -> Image | None:
-    if attempt is None:
-        return None
-    if attempt.after is not None or attempt.before is not None:
-        return attempt.before if attempt.after is None else attempt.after
-    code = attempt.codes[0]
-    if code.symbol_version is None:
-        return from_uint8(picture)
-    from qrestore.reading.crop import cropped
-    from qrestore.reading.verified import placed_at
-
-    return cropped(picture, placed_at(code), _SHOWN_MODULE_PX)
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None) -> Iterator[Way]:
