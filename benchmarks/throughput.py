@@ -2,7 +2,7 @@
 
     python -m benchmarks.throughput [--rounds 7] [--pictures 60] [--most 10000]
 
-Writes `throughput.json` beside this file and prints a table. One child and two take turns, and the best round of each
+Writes `throughput.json` beside this file and the tables of docs/reading.md. One child and two take turns, and the best round of each
 counts: others use the machine, too.
 """
 
@@ -23,6 +23,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.photographs import photograph
+from benchmarks.readme import ROOT, put
 from benchmarks.without import WITHOUT
 from qrestore.files import read_json, write_json
 from qrestore.reading.batch import read_all
@@ -31,6 +32,7 @@ from qrestore.reading.result import Result
 from qrestore.timing import processor
 
 RESULT = Path(__file__).parent / "throughput.json"
+PAGE = ROOT / "docs/reading.md"
 SEED = 1
 MIX: tuple[Callable[[np.random.Generator], Any], ...] = (
     lambda rng: photograph("plain", rng),
@@ -61,7 +63,7 @@ def main(rounds: int, pictures: int, most: int) -> int:
             "memory": [memory(sharp, count) for count in (100, 1_000, 10_000) if count <= most],
         }
     write_json(RESULT, result)
-    print(table(read_json(RESULT)))
+    put("batches", table(read_json(RESULT)), PAGE)
     return 0
 
 

@@ -24,6 +24,7 @@ from benchmarks import (
     sheets,
     speed,
     steps,
+    throughput,
     training,
 )  # fmt: skip
 from qrestore.evaluation.restorers import SLOW
@@ -62,6 +63,10 @@ def test_tables_of_the_papers_comparison() -> None:
 
 def test_table_of_overhead() -> None:
     assert overhead.table(read_json(overhead.RESULT)) in (ROOT / "docs/reliability.md").read_text()
+
+
+def test_table_of_batches() -> None:
+    assert throughput.table(read_json(throughput.RESULT)) in (ROOT / "docs/reading.md").read_text()
 
 
 def test_table_of_boundaries() -> None:
