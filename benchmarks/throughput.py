@@ -2,8 +2,8 @@
 
     python -m benchmarks.throughput [--rounds 7] [--pictures 60] [--most 10000]
 
-Writes `throughput.json` beside this file and the tables of docs/reading.md. One child and two take turns, and the best round of each
-counts: others use the machine, too.
+Writes `throughput.json` beside this file and the tables of docs/reading.md. One child and two take turns, and the best
+round of each counts: others use the machine, too.
 """
 
 import argparse
