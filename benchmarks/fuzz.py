@@ -3,7 +3,8 @@
     python -m benchmarks.fuzz [COUNT] [SEED]      (100000 cases of seed 1)
 
 Goes on where it was stopped: outcomes are kept in `.work/fuzz` by thousand, beside the inputs that were the end of a
-child or gave a wrong text. Writes `fuzz.json` beside this file once all are done.
+child or gave a wrong text. Writes `fuzz.json` beside this file and the table
+of docs/reading.md once all are done.
 """
 
 import os
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.mutations import TEXTS, case
-from benchmarks.readme import ROOT
+from benchmarks.readme import ROOT, put
 from qrestore.files import read_json, write_json
 from qrestore.reading.batch import read_all
 from qrestore.reading.reader import DEFAULT_EFFORT, read
@@ -30,6 +31,7 @@ from qrestore.symbol.decode import same_text
 from qrestore.timing import processor
 
 RESULT = Path(__file__).parent / "fuzz.json"
+PAGE = ROOT / "docs/reading.md"
 KEPT = ROOT / ".work/fuzz"
 CHUNK = 1000
 RESTORED = 20
@@ -82,7 +84,7 @@ def main(count: int = 100_000, seed: int = 1) -> int:
     }
     result = about | summary([read_json(path) for _, path in paths])
     write_json(RESULT, result)
-    print(table(result))
+    put("fuzz", table(result), PAGE)
     return int(bool(result["bad"]))
 
 

@@ -11,6 +11,7 @@ from benchmarks import (
     deblurring,
     dots,
     false_reads,
+    fuzz,
     generated,
     inference,
     network_step,
@@ -63,6 +64,10 @@ def test_tables_of_the_papers_comparison() -> None:
 
 def test_table_of_overhead() -> None:
     assert overhead.table(read_json(overhead.RESULT)) in (ROOT / "docs/reliability.md").read_text()
+
+
+def test_table_of_damaged_files() -> None:
+    assert fuzz.table(read_json(fuzz.RESULT)) in (ROOT / "docs/reading.md").read_text()
 
 
 def test_table_of_batches() -> None:
