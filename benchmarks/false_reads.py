@@ -27,8 +27,8 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 from benchmarks.destroyed import DESTROYED
-from benchmarks.readme import ROOT, put
 from benchmarks.reading_tables import aims
+from benchmarks.readme import ROOT, put
 from benchmarks.without import WITHOUT
 from qrestore.executor import pin_threads
 from qrestore.files import digest, read_json, write_json
