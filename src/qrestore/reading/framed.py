@@ -6,9 +6,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from qrestore.arrays import Grey8, Matrix, to_uint8
+from qrestore.arrays import Grey8, Matrix
 from qrestore.reading.candidates import COARSE_PX, FINE_PX, work_of
-from qrestore.reading.crop import MARGIN, Real, cropped
+from qrestore.reading.clean import read_clean
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped
 from qrestore.reading.deblur import is_light_on_dark, squared
 from qrestore.reading.decoders import eight_bit
 from qrestore.reading.hints import Hints
@@ -19,13 +20,11 @@ from qrestore.reading.whole import from_square
 from qrestore.restoration.lattice import Lattice
 from qrestore.symbol.decode import Code, readers
 from qrestore.symbol.geometry import side_modules
-from qrestore.symbol.render import render
 
 QUIET_ZONE = 2
 """Modules round the symbol, as the QR deblurrer was trained on them (`synthesis.motion` in params.yaml)."""
 LEAST_PX, _MODULES = 80, 33
 """A symbol of version 3 with its quiet zone, and the side of the pictures of [cgan]."""
-_MODULE_PX = 5
 VERSIONS = (1, 2, 3)
 """Symbol versions that the network was trained on; tables of larger ones take a gigabyte."""
 
@@ -46,8 +45,8 @@ class Framed(NamedTuple):
 
 def framed(picture: Grey8, placed: Placed) -> Framed:
     """Cut a symbol out, and bring it to the pixels a module that the QR deblurrer knows; raises as `cropped`."""
-    crop = cropped(picture, placed, _MODULE_PX)
-    cut = (MARGIN - QUIET_ZONE) * _MODULE_PX
+    crop = cropped(picture, placed, CROP_MODULE_PX)
+    cut = (MARGIN - QUIET_ZONE) * CROP_MODULE_PX
     side_px = max(LEAST_PX, round(LEAST_PX / _MODULES * (placed.side + 2 * QUIET_ZONE)))
     image = cv2.resize(crop[cut:-cut, cut:-cut], (side_px, side_px), interpolation=cv2.INTER_AREA)
     return Framed(np.asarray(image.clip(0, 1), np.float32), crop, placed)
@@ -86,12 +85,12 @@ def codes_in(drawn: Real, side: int) -> Iterator[Code]:
     ----------
     drawn : (side_px, side_px) in [0, 1], as `Framed.image`.
     """
-    quick = [reader for name, reader in readers().items() if name != "opencv"]
-    for reader in quick:
-        yield from reader(eight_bit(drawn))
+    for name, reader in readers().items():
+        if name != "opencv":
+            yield from reader(eight_bit(drawn))
     matrix = modules_in(drawn, side)
-    if is_plausible(matrix):
-        yield from quick[0](to_uint8(render(matrix, _MODULE_PX)))
+    if is_plausible(matrix) and (code := read_clean(matrix)):
+        yield code
 
 
 def modules_in(drawn: Real, side: int) -> Matrix:
