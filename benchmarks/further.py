@@ -29,7 +29,7 @@ _SEEN = (
     *("plain", "perspective", "uneven light", "glare", "faint", "damaged", "bent", "no quiet zone"),
     *("slightly blurred and small", "small", "everything a little"),
 )
-_VERSIONS = (1, 6)
+_VERSIONS = (1, 10)
 
 
 def blurred_further(crop: Grey8, radius_px: int, name: str) -> Grey8:

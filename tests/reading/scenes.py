@@ -3,6 +3,10 @@
 import cv2
 import numpy as np
 
+from qrestore.reading.attempt import Attempt
+from qrestore.reading.finders import alike, nested
+from qrestore.reading.hints import NOTHING_KNOWN
+from qrestore.reading.located import lattices, searched
 from qrestore.reading.rectify import Placed
 from qrestore.symbol.geometry import module_matrix, side_modules
 
@@ -41,6 +45,17 @@ def square_at(x: float, y: float, side_px: float, angle_deg: float = 0.0) -> np.
     angle = np.deg2rad(angle_deg)
     turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
     return np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * side_px / 2 @ turn + (x, y)
+
+
+def read_by_modules(picture: np.ndarray, tried: list[Placed], budget_s: float = 10) -> Attempt | None:
+    """Search with every way to find finder patterns."""
+    for find in (nested, alike):
+        known = [*tried]
+        new: list[Placed] = []
+        if found := searched(picture, lattices(picture, find, NOTHING_KNOWN), new, known, budget_s, NOTHING_KNOWN):
+            return found
+        tried += new
+    return None
 
 
 IN_PERSPECTIVE = np.array([(150.0, 120), (390, 90), (430, 370), (110, 330)])

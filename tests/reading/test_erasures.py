@@ -8,12 +8,11 @@ from qrestore.optics.psf import disk
 from qrestore.reading.cascade import read
 from qrestore.reading.erasures import erased
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
-from qrestore.reading.located import rectified
 from qrestore.reading.proof import LEAST_AGREEMENT
 from qrestore.reading.reader import read as read_hard
 from qrestore.reading.rectify import Placed
 from qrestore.symbol.classes import ModuleClass, module_classes
-from tests.reading.scenes import placed_at, scene, scene_of, square_at
+from tests.reading.scenes import placed_at, read_by_modules, scene, scene_of, square_at
 
 TEXT = "https://example.com/hidden"
 CORNERS = square_at(300, 250, 240, 8)
@@ -70,7 +69,7 @@ def test_the_restored_symbol_is_drawn_clean():
 def test_format_information_is_a_guess_among_others():
     picture = misnamed(5)  # of 15 in each copy; readers correct 3
     assert not read(picture).codes
-    assert rectified(picture, [], 10, NOTHING_KNOWN) is None
+    assert read_by_modules(picture, []) is None
     code = erased_at(picture, 4).codes[0]
     assert (code.text, code.level, code.mask) == (TEXT, "M", 3)
 

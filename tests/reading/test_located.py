@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import segno
@@ -6,13 +8,14 @@ from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
 from qrestore.reading.cascade import read
+from qrestore.reading.finders import alike, nested
 from qrestore.reading.hints import NOTHING_KNOWN
-from qrestore.reading.located import deblurred, flat, rectified
+from qrestore.reading.located import deblurred, flat, lattices, searched, upright
 from qrestore.reading.proof import LEAST_AGREEMENT
 from qrestore.reading.reader import read as read_hard
-from qrestore.reading.whole import deblurred_whole
+from qrestore.reading.whole import deblurred_whole, lattices_deblurred
 from qrestore.symbol.decode import require_readers
-from tests.reading.scenes import placed_at, scene, scene_of, square_at
+from tests.reading.scenes import placed_at, read_by_modules, scene, scene_of, square_at
 
 CORNERS = square_at(300, 250, 240, 25) + np.array([(0, 0), (-8, 3), (0, 6), (4, -5)])
 RADIUS_PX = 10
@@ -25,7 +28,9 @@ def codes_of(attempt):
 
 def read_located(picture, budget_s):
     tried = []
-    for way in (rectified, flat, deblurred):
+    if codes := codes_of(read_by_modules(picture, tried, budget_s)):
+        return codes[0]
+    for way in (upright, flat, deblurred):
         if codes := codes_of(way(picture, tried, budget_s, NOTHING_KNOWN)):
             return codes[0]
     return None
@@ -79,6 +84,41 @@ def test_slim_and_tiny_pictures_are_no_trouble(shape):
     assert not codes_of(deblurred_whole(picture, 0.1, NOTHING_KNOWN))
 
 
+@pytest.mark.parametrize("shift", [(0, 0, 0), (5, 0, 0), (0, 0, 0.02)], ids=["beside", "far", "on the horizon"])
+def test_lattices_that_cannot_be_cut_out_are_passed_over(shift):
+    picture = scene("a part of a picture", 3, CORNERS)
+    right = placed_at(3, CORNERS)
+    bent = right.homography.copy()
+    bent[2] -= (shift[2], 0, 0)
+    astray = replace(right, homography=bent @ np.array([(1, 0, 1000.0 * shift[0] - 60), (0, 1, -60), (0, 0, 1)]))
+    tried = []
+    found = searched(picture, [astray, right], tried, (), 1, NOTHING_KNOWN)
+    assert tried == [right]
+    assert found.codes[0].text == "a part of a picture"
+
+
+def test_a_lattice_is_looked_at_once():
+    picture = np.full((500, 600), 150, np.uint8)
+    one = placed_at(3, CORNERS)
+    near, next_version = placed_at(3, CORNERS + 1), placed_at(4, CORNERS)
+    tried = []
+    searched(picture, [one, near, next_version], tried, (), 1, NOTHING_KNOWN)
+    assert tried == [one, next_version]
+    searched(picture, [one, near], new := [], tried, 1, NOTHING_KNOWN)
+    assert new == []
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_finder_patterns_that_blur_hides_are_found_in_the_deblurred_picture(inverted):
+    corners = square_at(150, 150, 227)
+    picture = to_uint8(blur(from_uint8(scene("x" * 60, 11, corners, (300, 300))), disk(7)))
+    picture = 255 - picture if inverted else picture
+    assert not [placed for find in (nested, alike) for placed in lattices(picture, find, NOTHING_KNOWN)]
+    found = next(lattices_deblurred(picture, NOTHING_KNOWN))
+    assert (found.symbol_version, found.light_on_dark) == (11, inverted)
+    assert np.abs(found.corners() - corners).max() < 0.2 * 227 / 61
+
+
 def test_a_symbol_half_outside_says_nothing():
     assert read_located(scene("cut off", 2, square_at(20, 240, 130, 30)), 0.3) is None
 
@@ -89,7 +129,7 @@ CONTENTS = {
     "GBK": ("你好世界欢迎光临北京".encode("gbk"), "你好世界欢迎光临北京"),
     "raw": (bytes(range(128, 160)), bytes(range(128, 160)).decode("latin-1")),
 }
-BLURS = {"as it is": None, "rectified": disk(4), "deblurred": disk(9)}
+BLURS = {"as it is": None, "by its modules": disk(4), "deblurred": disk(9)}
 
 
 @pytest.mark.parametrize("way", BLURS)
@@ -103,8 +143,8 @@ def test_bytes_of_any_charset_come_back_proven(charset, way):
         assert [(code.text, code.raw) for code in require_readers()["zxing-cpp"](picture)] == [(text, raw)]
         return
     picture = to_uint8(blur(from_uint8(picture), BLURS[way]))
-    if way == "rectified":
-        found = rectified(picture, [], 1, NOTHING_KNOWN)
+    if way == "by its modules":
+        found = read_by_modules(picture, [])
     else:
         assert not read(picture).codes
         found = deblurred(picture, [placed_at(4, corners)], 4, NOTHING_KNOWN)
@@ -116,7 +156,7 @@ def test_bytes_of_any_charset_come_back_proven(charset, way):
 
 def test_modules_are_told_through_blur_at_once():
     picture = to_uint8(blur(from_uint8(scene("a part of a picture", 3, CORNERS)), disk(8)))
-    found = rectified(picture, [], 2, NOTHING_KNOWN)
+    found = read_by_modules(picture, [])
     assert found.step == "rectified, equalised"
     assert found.codes[0].text == "a part of a picture"
     assert found.before.shape == found.after.shape

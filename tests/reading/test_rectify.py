@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from qrestore.reading.finders import alike, distinct, nested
+from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, distinct, nested
 from qrestore.reading.rectify import placements
 from qrestore.reading.triples import triples
 from tests.reading.scenes import IN_PERSPECTIVE, scene, square_at
@@ -50,6 +50,24 @@ def test_blur_moves_no_corner():
     found = best(blurred, alike)
     assert found.symbol_version == 3
     assert np.abs(found.corners() - corners).max() < 220 / 29
+
+
+@pytest.mark.parametrize(
+    ("module_px", "found_by"), [(1.6, SMALL_PX), (3.2, SMALL_PX), (3.2, LARGE_PX), (9.0, LARGE_PX)]
+)
+def test_modules_of_any_size_are_looked_for_by_one_of_two(module_px, found_by):
+    corners = square_at(300, 250, 29 * module_px)
+    picture = scene("sizes", 3, corners)
+    found = distinct(alike(picture, found_by))
+    assert np.abs(placements(picture, triples(picture, found)[0])[0].corners() - corners).max() < 0.5 * module_px
+    assert all(found_by[0] <= one.module_px < found_by[1] for one in found)
+
+
+def test_a_lattice_that_agrees_with_nothing_is_none():
+    picture = scene("here", 3, square_at(280, 240, 130))
+    triple = triples(picture, distinct(nested(picture)))[0]
+    assert placements(np.full_like(picture, 128), triple) == []
+    assert placements(picture, triple)
 
 
 @pytest.mark.parametrize("find", WAYS)

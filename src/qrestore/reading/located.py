@@ -4,9 +4,9 @@
 |---|---|
 | finders, triples | places like finder patterns, three by three |
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
-| rectified | its modules drawn clean, as they are and told apart through blur; readers on the crop and cheap variants |
-| | the same deblurred by the likeliest kernels |
-| flattened | the same where the symbol is curved or crumpled |
+| searched | its modules drawn clean, as they are and told apart through blur; curved and crumpled ones made straight |
+| upright | readers on the crop and cheap variants; the same deblurred by the likeliest kernels |
+| flat | readers on the crop made straight |
 | deblurred | the chain `deblur` on the crop, laid on paper |
 
 What is still unread is left to `erasures`. A text that was restored, or read off modules, counts when it explains the
@@ -14,7 +14,7 @@ modules that the crop shows (`proof`).
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +28,7 @@ from qrestore.reading.clean import read_clean
 from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
 from qrestore.reading.deblur import deblur, deblur_at_once
 from qrestore.reading.equalise import equalised
-from qrestore.reading.finders import alike, distinct, nested
+from qrestore.reading.finders import Finder, distinct
 from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
 from qrestore.reading.proof import Proof, prove
@@ -53,43 +53,90 @@ _LEAST_AGREEMENT = 0.2
 """Of fixed patterns, for a lattice to be looked at."""
 _CROP_VARIANTS = ("global threshold", "local threshold", "sharpened", "smoothed")
 """Light, size and contrast of a crop are even already."""
+_SAME_MODULES = 0.5
+"""Distance of the corners of two lattices up to which the later is not looked at."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
-_FLATTENED, _DEBLURRED = 3, 2
+_STRAIGHTENED, _UPRIGHT, _FLATTENED, _DEBLURRED = 2, 3, 3, 2
 """Lattices that are."""
 
+Find = Callable[[Grey8], Iterable[Finder]]
+"""A way to find finder patterns."""
 
-def rectified(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
-    """Find symbols in a photograph by their finder patterns, and read one that is sharp or deblurred at once.
+
+def lattices(picture: Grey8, find: Find, hints: Hints) -> Iterator[Placed]:
+    """Lattices that agree with a (height, width) picture, by a way to find finder patterns."""
+    small, scale = _reduced(picture)
+    enlarge = np.diag([1 / scale, 1 / scale, 1])
+    found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
+    for triple in triples(small, distinct(found))[:_TRIPLES]:
+        try:
+            good = placements(small, triple, hints.symbol_version)
+        except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
+            continue
+        for placed in good[:_LATTICES]:
+            if placed.agreement > _LEAST_AGREEMENT:
+                yield replace(placed, homography=enlarge @ placed.homography)
+
+
+def searched(
+    picture: Grey8,
+    found: Iterable[Placed],
+    tried: list[Placed],
+    known: Sequence[Placed],
+    budget_s: float,
+    hints: Hints,
+) -> Attempt | None:
+    """Look at lattices, and read one by its modules as they are, or made straight.
 
     Parameters
     ----------
     picture : (height, width) uint8.
-    tried : takes the lattices that were looked at, for `flat` and `deblurred`.
+    found : lattices, such as `lattices` finds.
+    tried : takes the lattices that were looked at, for the steps that follow.
+    known : lattices that were looked at before, and are not again.
     budget_s : CPU seconds after which no further lattice is looked at.
     """
     begin = time.process_time()
-    for placed in _lattices(picture, hints):
+    for placed in found:
+        if not _stands_in(placed, picture) or any(_is_same(placed, other) for other in (*known, *tried)):
+            continue
+        tried.append(placed)
         crop = cropped(picture, placed, CROP_MODULE_PX)
-        if found := _read_crop(crop, crop, placed, "rectified", hints):
+        if attempt := _by_modules(crop, crop, placed, "rectified", hints):
+            return attempt
+        if time.process_time() - begin > budget_s:
+            break
+    for placed in likeliest(tried)[:_STRAIGHTENED]:
+        crop = cropped(picture, placed, CROP_MODULE_PX)
+        if attempt := _by_modules(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
+            return attempt
+    return None
+
+
+def upright(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+    """Read the likeliest lattices by the readers, and deblurred by the likeliest kernels."""
+    begin = time.process_time()
+    for placed in likeliest(tried)[:_UPRIGHT]:
+        crop = cropped(picture, placed, CROP_MODULE_PX)
+        if found := _by_readers(crop, crop, placed, "rectified", hints):
             return found
         found = _deblurred(picture, placed, False, deblur_at_once, hints)
         if found and found.codes:
             return found
-        tried.append(placed)
         if time.process_time() - begin > budget_s:
             break
     return None
 
 
 def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
-    """Read a curved or crumpled symbol, the likeliest lattices first."""
+    """Read the likeliest lattices, made straight, by the readers."""
     begin = time.process_time()
     for placed in likeliest(tried)[:_FLATTENED]:
         if time.process_time() - begin > budget_s:
             break
         crop = cropped(picture, placed, CROP_MODULE_PX)
-        if found := _read_crop(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
+        if found := _by_readers(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
             return found
     return None
 
@@ -122,32 +169,28 @@ def corners_of(placed: Placed) -> Corners:
     return tuple((float(x), float(y)) for x, y in placed.corners())
 
 
-def _lattices(picture: Grey8, hints: Hints) -> Iterator[Placed]:
-    """Lattices that agree with the picture, those of nested outlines first: they are sharper and cheaper."""
-    small, scale = _reduced(picture)
-    enlarge = np.diag([1 / scale, 1 / scale, 1])
-    for find in (nested, alike):
-        found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
-        for triple in triples(small, distinct(found))[:_TRIPLES]:
-            try:
-                good = placements(small, triple, hints.symbol_version)
-            except (ValueError, np.linalg.LinAlgError):  # a degenerate homography
-                continue
-            for placed in good[:_LATTICES]:
-                if placed.agreement > _LEAST_AGREEMENT and _stands_in(placed, small):
-                    yield replace(placed, homography=enlarge @ placed.homography)
+def _is_same(one: Placed, other: Placed) -> bool:
+    if one.symbol_version != other.symbol_version:
+        return False
+    corners = one.corners()
+    module_px = np.hypot(*(corners - np.roll(corners, 1, 0)).T).min() / one.side
+    return bool(np.abs(corners - other.corners()).max() < _SAME_MODULES * module_px)
 
 
 def _stands_in(placed: Placed, picture: Grey8) -> bool:
-    """Whether a lattice is a convex quadrangle in a picture, or a little beyond."""
+    """Whether a lattice is a convex quadrangle in a picture, or a little beyond, and can be cut out."""
     corners = placed.corners()
-    if not np.isfinite(corners).all():
+    outer = np.array([(x, y, 1) for y in (-MARGIN, placed.side + MARGIN) for x in (-MARGIN, placed.side + MARGIN)])
+    depths = outer @ placed.homography[2]
+    if not np.isfinite(corners).all() or depths.min() <= 0 <= depths.max():
         return False
     size = np.array(picture.shape[::-1])
     sides = np.roll(corners, -1, 0) - corners
     following = np.roll(sides, -1, 0)
-    is_convex = bool((sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 1).all())
-    return is_convex and bool((corners > -_BEYOND * size).all() and (corners < (1 + _BEYOND) * size).all())
+    is_convex = (sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 1).all()
+    is_near = (corners > -_BEYOND * size).all() and (corners < (1 + _BEYOND) * size).all()
+    middle = corners.mean(0)
+    return bool(is_convex and is_near and (middle > 0).all() and (middle < size).all())
 
 
 def _reduced(picture: Grey8) -> tuple[Grey8, float]:
@@ -157,20 +200,26 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _read_crop(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
-    """Read an upright crop by its modules, by those told apart through its blur, then by the readers."""
+def _by_modules(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
+    """Read an upright crop by its modules, then by those told apart through its blur."""
     darkness = module_darkness(crop, placed.side)
     if found := _read_modules(matrices(darkness), darkness, placed, hints):
         return Attempt(f"{step}, modules", found[:1], before, proof=found[1])
     if found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
         after = np.asarray(render(found[1].right, CROP_MODULE_PX, MARGIN))
         return Attempt(f"{step}, equalised", found[:1], before, after, found[1])
-    if codes := _read_upright(to_uint8(on_paper(crop, placed.side))):
-        proof = prove(codes[0].text, placed.symbol_version, darkness, hints)
-        # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
-        proof = proof if proof and proof.holds else None
-        return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
     return None
+
+
+def _by_readers(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
+    """Read an upright crop by the readers."""
+    codes = _read_upright(to_uint8(on_paper(crop, placed.side)))
+    if not codes:
+        return None
+    proof = prove(codes[0].text, placed.symbol_version, module_darkness(crop, placed.side), hints)
+    # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
+    proof = proof if proof and proof.holds else None
+    return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
 
 
 def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:

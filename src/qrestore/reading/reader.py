@@ -3,12 +3,16 @@
 | step | what | where |
 |---|---|---|
 | as it is | the quickest reader | `cascade` |
+| outlined | symbols found by outlines of finder patterns, made upright, read by their modules | `located` |
 | deblurred at once | a symbol that fills its picture, by the likeliest blurs | `whole` |
 | variants | the quickest reader on thresholded, scaled, inverted pictures | `cascade` |
-| rectified | symbols found by their finder patterns, made upright, deblurred by the likeliest blurs | `located` |
+| erasures | symbols found, what is most in doubt erased | `erasures` |
+| resembling | symbols found by what resembles finder patterns, read by their modules: large ones | `located` |
+| resembling, deblurred | the same in the picture deblurred by the likeliest blurs | `whole` |
+| resembling, small | the same, small ones | `located` |
+| upright | symbols found, by the readers, and deblurred by the likeliest blurs; after each of these | `located` |
+| flattened | symbols found and made straight, by the readers | `located` |
 | other readers | on the picture as it is | `cascade` |
-| flattened | symbols found, curved or crumpled | `located` |
-| erasures | upright symbols, what is most in doubt erased | `erasures` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
 | other readers, variants | what the quickest had before; OpenCV's reader only from effort 2 on | `cascade` |
@@ -189,17 +193,32 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
     from qrestore.reading import located, whole
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.erasures import erased
+    from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, nested
     from qrestore.reading.network import networked
     from qrestore.reading.rectify import Placed
 
     budget_s = effort * BUDGET_S
-    tried: list[Placed] = []
+    outlined: list[Placed] = []
+    look = partial(located.lattices, picture, hints=hints)
+    yield "outlined", lambda: located.searched(picture, look(find=nested), outlined, (), budget_s, hints)
     yield "deblurred at once", lambda: whole.deblurred_at_once(picture, hints)
     yield variants
-    yield "rectified", lambda: located.rectified(picture, tried, budget_s, hints)
-    yield other_readers
+    yield "erasures", lambda: erased(picture, outlined, budget_s, hints)
+    tried = outlined
+    further = {
+        "resembling": look(find=partial(alike, module_px=LARGE_PX)),
+        "resembling, deblurred": whole.lattices_deblurred(picture, hints),
+        "resembling, small": look(find=partial(alike, module_px=SMALL_PX)),
+    }
+    for step, found in further.items():
+        new: list[Placed] = []
+        yield step, partial(located.searched, picture, found, new, tried, budget_s, hints)
+        yield "upright", partial(located.upright, picture, new, budget_s, hints)
+        yield "erasures", partial(erased, picture, new, budget_s, hints)
+        tried = tried + new
+    yield "upright", lambda: located.upright(picture, outlined, budget_s, hints)
     yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
-    yield "erasures", lambda: erased(picture, tried, budget_s, hints)
+    yield other_readers
     yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
     yield "deblurred whole", lambda: whole.deblurred_whole(picture, budget_s, hints)
     yield other_variants

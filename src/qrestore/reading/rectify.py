@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrestore.arrays import Grey8
+from qrestore.reading.sampling import sampled
 from qrestore.reading.triples import Triple
 from qrestore.symbol.classes import ModuleClass, fixed_modules, module_classes
 from qrestore.symbol.geometry import side_modules
@@ -35,6 +36,8 @@ _FAR_PENALTY = 0.1
 """Of the correlation, at the end of the search's reach: blur and noise make unlikely perspectives look good."""
 _MOST_SEARCHED = 250
 """Modules that the search looks at, evenly chosen."""
+_LEAST_AGREEMENT = 0.1
+"""Of a lattice before it is refined, which seldom adds as much."""
 _SURE = 0.75
 """Agreement at which no other version is tried."""
 _REFINEMENTS = 6
@@ -77,7 +80,10 @@ def project(homography: Homography, at: NDArray[np.float64]) -> NDArray[np.float
 
 
 def placements(picture: Grey8, triple: Triple, symbol_version: int | None = None) -> list[Placed]:
-    """Lattices of the versions that fit a triple, or of a known one, that which agrees best with the picture first."""
+    """Lattices of the versions that fit a triple, or of a known one, that which agrees best with the picture first.
+
+    None where no version agrees with it.
+    """
     frame = _frame(triple)
     seen = _frame_picture(picture, frame, triple)
     placed = []
@@ -85,6 +91,8 @@ def placements(picture: Grey8, triple: Triple, symbol_version: int | None = None
         places = _places(version)
         g, h = _search(seen, places, triple.perspective)
         start = np.array([(1 + g, 0, 0), (0, 1 + h, 0), (g, h, 1)])
+        if _agreement(seen, places, start) < _LEAST_AGREEMENT:
+            continue
         refined, agreement = _refine(seen, places, start)
         placed.append(Placed(version, frame @ refined @ _to_frame(version), agreement, triple.light_on_dark))
         if agreement > _SURE:
@@ -113,17 +121,7 @@ class _Seen:
 
     def at(self, places: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sample at (..., 2) places of the frame."""
-        return _sampled(self.picture, places * self.unit_px + self.origin_px - 0.5)
-
-
-def _sampled(picture: NDArray[np.float32], px: NDArray[np.float64]) -> NDArray[np.float32]:
-    flat = px.reshape(-1, 2).astype(np.float32)
-    rows = 1 << 14  # OpenCV's maps have sides below 2^15
-    parts = [
-        cv2.remap(picture, flat[low : low + rows, :1], flat[low : low + rows, 1:], cv2.INTER_LINEAR).ravel()
-        for low in range(0, len(flat), rows)
-    ]
-    return np.asarray(np.concatenate(parts).reshape(px.shape[:-1]), np.float32)
+        return sampled(self.picture, places * self.unit_px + self.origin_px - 0.5)
 
 
 def _frame_picture(picture: Grey8, frame: Homography, triple: Triple) -> _Seen:
@@ -229,8 +227,8 @@ def _refine(seen: _Seen, places: _Places, start: Homography) -> tuple[Homography
     step_limit = _FARTHEST_MODULES * seen.unit_px / (side_modules(places.version) - 7)
     for _ in range(_REFINEMENTS):
         px: NDArray[np.float64] = project(current, places.at) * seen.unit_px + seen.origin_px
-        value = _sampled(seen.picture, px - 0.5)
-        slopes = np.stack([_sampled(slope, px - 0.5) for slope in along], -1)
+        value = sampled(seen.picture, px - 0.5)
+        slopes = np.stack([sampled(slope, px - 0.5) for slope in along], -1)
         s, t = places.at.T
         share = np.stack([(1 - s) * (1 - t), s * (1 - t), s * t, (1 - s) * t], -1)
         columns = [(slopes[:, axis, None] * share) for axis in (0, 1)]

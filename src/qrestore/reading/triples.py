@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qrestore.arrays import Grey8
 from qrestore.reading.finders import Finder
+from qrestore.reading.sampling import sampled
 
 _MOST_FINDERS = 60
 _LARGEST_RATIO = 2.2
@@ -33,7 +34,9 @@ _SIZES = 1.1 ** np.arange(-2, 3)
 """Of a module, tried, of what the finders say."""
 _BLURS = (0.3, 0.6, 0.9)
 """Standard deviations, in modules, of the blur of the patterns compared with."""
-_REACH, _STEP = 4.25, 0.5
+_REACH, _STEP, _ROUGH_STEP = 4.25, 0.5, 1.0
+_COMPARED = 30
+"""Triples that are compared at every size and place, the likeliest by a rough look."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,8 @@ def triples(picture: Grey8, found: list[Finder]) -> list[Triple]:
         # By size: the small ones, of which there are most, would leave no room for the others.
         for size in sorted({one.module_px for one in others}):
             good += _of_one_kind([one for one in others if size <= one.module_px < _SIZE_WINDOW * size], _SIZE_WINDOW)
-    good = list(dict.fromkeys(good))
-    compared = [_compared(picture, triple) for triple in good]
-    return sorted(compared, key=_doubt)
+    roughly = _roughly_compared(picture, list(dict.fromkeys(good)))
+    return sorted((_compared(picture, triple) for triple in sorted(roughly, key=_doubt)[:_COMPARED]), key=_doubt)
 
 
 def _doubt(triple: Triple) -> float:
@@ -95,20 +97,42 @@ def _doubt(triple: Triple) -> float:
 
 def _compared(picture: Grey8, triple: Triple) -> Triple:
     """Compare with squares along the legs, of several sizes: the triple with its likeness and the best size."""
-    corner, right, below = (np.array([one.x, one.y]) for one in (triple.corner, triple.right, triple.below))
-    legs = np.stack([right - corner, below - corner]) / triple.modules
-    offsets = _offsets() @ legs
-    middles = np.stack([corner, right, below])
-    px = middles[:, None, None] + _SIZES[:, None, None] * offsets - 0.5
-    places = px.reshape(-1, 1, 2).astype(np.float32)
-    values = cv2.remap(picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR).reshape(3, len(_SIZES), -1)
-    centred = values - values.mean(-1, keepdims=True, dtype=np.float32)
-    lengths = np.linalg.norm(centred, axis=-1)
-    likeness = centred @ _patterns() / np.maximum(lengths, 1e-6)[..., None]
-    contrast = float(lengths[:, len(_SIZES) // 2].min() / np.sqrt(len(offsets)))
-    by_size = (-likeness if triple.light_on_dark else likeness).max(-1)
+    (by_size,), (contrast,) = _likenesses(picture, [triple], _SIZES, _STEP)
     modules = float(triple.modules / np.exp(np.mean([np.log(_peak(values)) for values in by_size])))
-    return replace(triple, modules=modules, likeness=float(by_size.mean(0).max()), contrast=contrast)
+    return replace(triple, modules=modules, likeness=float(by_size.mean(0).max()), contrast=float(contrast))
+
+
+def _roughly_compared(picture: Grey8, of: list[Triple]) -> list[Triple]:
+    """Compare at one size and few places."""
+    if not of:
+        return []
+    likenesses, contrasts = _likenesses(picture, of, np.ones(1), _ROUGH_STEP)
+    return [
+        replace(triple, likeness=float(by_size.mean()), contrast=float(contrast))
+        for triple, by_size, contrast in zip(of, likenesses, contrasts, strict=True)
+    ]
+
+
+def _likenesses(
+    picture: Grey8, of: list[Triple], sizes: NDArray[np.floating], step: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(triples, 3, sizes) correlations with squares along the legs, and (triples,) contrasts at the middle size.
+
+    Parameters
+    ----------
+    step : modules between the places that are compared.
+    """
+    middles = np.array([[(one.x, one.y) for one in (triple.corner, triple.right, triple.below)] for triple in of])
+    modules = np.array([triple.modules for triple in of])[:, None, None]
+    offsets = _offsets(step) @ ((middles[:, 1:] - middles[:, :1]) / modules)
+    px = middles[:, :, None, None] + sizes[:, None, None] * offsets[:, None, None] - 0.5
+    values = sampled(picture, px)
+    centred = values - values.mean(-1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=-1)
+    likeness = centred @ _patterns(step) / np.maximum(lengths, 1e-6)[..., None]
+    sign = np.array([-1 if triple.light_on_dark else 1 for triple in of], np.float32)[:, None, None, None]
+    contrast = lengths[:, :, len(sizes) // 2].min(1) / np.sqrt(offsets.shape[1])
+    return (sign * likeness).max(-1), contrast
 
 
 def _peak(by_size: NDArray[np.float32]) -> float:
@@ -121,19 +145,20 @@ def _peak(by_size: NDArray[np.float32]) -> float:
 
 
 @cache
-def _offsets() -> NDArray[np.float64]:
-    at = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+def _offsets(step: float) -> NDArray[np.float64]:
+    """(places, 2) in modules from a finder pattern's middle."""
+    at = np.arange(-_REACH, _REACH + step / 2, step)
     return np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
 
 
 @cache
-def _patterns() -> NDArray[np.float32]:
-    """Finder pattern and the light ring round it at the places of `_offsets`, for each blur: unit columns of mean 0."""
+def _patterns(step: float) -> NDArray[np.float32]:
+    """Finder pattern and the light ring round it at `_offsets`, for each blur: unit columns of mean 0."""
     fine = 8
     at = (np.arange(round(2 * (_REACH + 1.75) * fine)) + 0.5) / fine - _REACH - 1.75
     ring = np.maximum(np.abs(at)[:, None], np.abs(at)[None, :])
     light = ((ring > 1.5) & (ring < 2.5) | (ring > 3.5)).astype(np.float32)
-    places = ((_offsets() + _REACH + 1.75) * fine - 0.5).astype(np.float32)
+    places = ((_offsets(step) + _REACH + 1.75) * fine - 0.5).astype(np.float32)
     columns = []
     for sigma in _BLURS:
         soft = cv2.GaussianBlur(light, (0, 0), sigma * fine, borderType=cv2.BORDER_REPLICATE)

@@ -1,6 +1,6 @@
 """A symbol that is most of its picture, too blurred for its finder patterns to be found: deblurred as it stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from qrestore.arrays import Grey8, Image, to_uint8
 from qrestore.reading.attempt import Attempt
-from qrestore.reading.deblur import deblur, deblur_at_once, squared
+from qrestore.reading.deblur import deblur, deblur_at_once, is_light_on_dark, squared
+from qrestore.reading.finders import LARGE_PX, alike
 from qrestore.reading.hints import Hints
-from qrestore.reading.located import proven_at
-from qrestore.reading.rectify import Homography
+from qrestore.reading.located import lattices, proven_at
+from qrestore.reading.rectify import Homography, Placed
 from qrestore.reading.verified import verified
 from qrestore.restoration.result import Restored
 
@@ -30,6 +31,18 @@ def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | 
     budget_s : CPU seconds after which no further route begins.
     """
     return _deblurred(picture, partial(deblur, symbol_version=hints.symbol_version, budget_s=budget_s), hints)
+
+
+def lattices_deblurred(picture: Grey8, hints: Hints) -> Iterator[Placed]:
+    """Lattices that are found in a picture deblurred by the likeliest kernels: blur hides finder patterns first."""
+    image = squared(picture)
+    try:
+        restored = deblur_at_once(image)
+    except ValueError:  # as in `_deblurred`
+        return
+    back, is_inverted = from_square(picture, image.shape[0]), is_light_on_dark(picture)
+    for placed in lattices(to_uint8(restored.image), partial(alike, module_px=LARGE_PX), hints):
+        yield replace(placed, homography=back @ placed.homography, light_on_dark=placed.light_on_dark != is_inverted)
 
 
 def _deblurred(picture: Grey8, restore: Callable[[Image], Restored], hints: Hints) -> Attempt | None:
