@@ -4,7 +4,7 @@ import pytest
 
 from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, distinct, nested
 from qrestore.reading.rectify import placements
-from qrestore.reading.triples import triples
+from qrestore.reading.triples import completed, triples
 from tests.reading.scenes import IN_PERSPECTIVE, scene, square_at
 
 WAYS = [nested, alike]
@@ -68,6 +68,36 @@ def test_a_lattice_that_agrees_with_nothing_is_none():
     triple = triples(picture, distinct(nested(picture)))[0]
     assert placements(np.full_like(picture, 128), triple) == []
     assert placements(picture, triple)
+
+
+@pytest.mark.parametrize("find", WAYS)
+@pytest.mark.parametrize("hidden", ["corner", "right", "below"])
+def test_a_hidden_finder_pattern_is_put_where_it_would_be(find, hidden):
+    corners = square_at(300, 250, 200, 28)
+    picture = scene("hidden", 3, corners)
+    [whole, *_] = triples(picture, distinct(find(picture)))
+    at = getattr(whole, hidden)
+    cv2.circle(picture, (round(at.x), round(at.y)), 35, 255, -1)
+    found = completed(picture, distinct(find(picture)))
+    nearest = min(found, key=lambda one: np.hypot(getattr(one, hidden).x - at.x, getattr(one, hidden).y - at.y))
+    for name in ("corner", "right", "below"):
+        one, right = getattr(nearest, name), getattr(whole, name)
+        assert np.hypot(one.x - right.x, one.y - right.y) < 200 / 29
+    best = max((placed for triple in found for placed in placements(picture, triple)), key=lambda one: one.agreement)
+    assert best.symbol_version == 3
+    assert np.abs(best.corners() - corners).max() < 200 / 29
+
+
+@pytest.mark.parametrize("find", WAYS)
+def test_triples_are_found_among_what_only_looks_like_finder_patterns(find):
+    picture = scene("among others", 3, square_at(300, 250, 160, 28))
+    alone = best(picture, find)
+    rng = np.random.default_rng(3)
+    for x, y in rng.integers(10, 480, (60, 2)).tolist():
+        if np.hypot(x - 300, y - 250) > 160:
+            cv2.circle(picture, (x, y), 12, 30, 5)
+            cv2.circle(picture, (x, y), 4, 30, -1)
+    np.testing.assert_allclose(best(picture, find).corners(), alone.corners(), atol=2)
 
 
 @pytest.mark.parametrize("find", WAYS)

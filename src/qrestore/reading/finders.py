@@ -29,8 +29,8 @@ LARGE_PX, SMALL_PX = (2.6, np.inf), (1.3, 4.2)
 """Those that take a quarter of the time, and all others, with as many as a triple of them may need."""
 _LARGEST_SHARE = 0.08
 """Largest module, of the picture's shorter side: three finder patterns of 7 hardly fit into less."""
-_LEAST_LIKENESS = 0.45
-_MOST_WEIGHED, _MOST_AT_A_SIZE = 50, 10
+_LEAST_LIKENESS = 0.35
+_MOST_WEIGHED, _MOST_AT_A_SIZE = 160, 40
 _CONTRAST_POWER = 1.0
 
 _WINDOW_SHARES = (0.04, 0.12, 0.4)
@@ -171,6 +171,12 @@ def _pattern(ring: Any, core: Any, light: NDArray[np.uint8]) -> Finder | None:
         return None
     likeness = float(1 - 0.2 * off - 0.2 * apart)
     return Finder(x + 0.5, y + 0.5, module_px, likeness, light_on_dark, outlined=True)
+
+
+def nested_or_alike(picture: Grey8) -> Iterator[Finder]:
+    """Yield what either finds, but small ones."""
+    yield from nested(picture)
+    yield from alike(picture, LARGE_PX)
 
 
 def distinct(found: Iterable[Finder]) -> list[Finder]:

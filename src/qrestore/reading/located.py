@@ -34,7 +34,7 @@ from qrestore.reading.hints import Hints
 from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed, placements
 from qrestore.reading.template import is_plausible
-from qrestore.reading.triples import triples
+from qrestore.reading.triples import Triple, triples
 from qrestore.reading.verified import verified
 from qrestore.restoration.result import Restored
 from qrestore.symbol.decode import Code, Corners, readers
@@ -46,7 +46,6 @@ _CROP_PX, _LEAST_MODULE_PX = 300, 4.5
 """Crops are deblurred at the side that the chain is made for, or at so many pixels a module."""
 _MOST_FINDERS = 400
 """A screen of dots has thousands."""
-_TRIPLES = 4
 _LATTICES = 2
 """Versions of a triple that are looked at."""
 _LEAST_AGREEMENT = 0.2
@@ -61,15 +60,15 @@ _STRAIGHTENED, _UPRIGHT, _FLATTENED, _DEBLURRED = 2, 3, 3, 2
 """Lattices that are."""
 
 Find = Callable[[Grey8], Iterable[Finder]]
-"""A way to find finder patterns."""
+Group = Callable[[Grey8, list[Finder]], list[Triple]]
 
 
-def lattices(picture: Grey8, find: Find, hints: Hints) -> Iterator[Placed]:
-    """Lattices that agree with a (height, width) picture, by a way to find finder patterns."""
+def lattices(picture: Grey8, find: Find, hints: Hints, group: Group = triples) -> Iterator[Placed]:
+    """Lattices that agree with a (height, width) picture, by a way to find finder patterns, and to group them."""
     small, scale = _reduced(picture)
     enlarge = np.diag([1 / scale, 1 / scale, 1])
     found = sorted(find(small), key=lambda finder: -finder.likeness)[:_MOST_FINDERS]
-    for triple in triples(small, distinct(found))[:_TRIPLES]:
+    for triple in group(small, distinct(found)):
         try:
             good = placements(small, triple, hints.symbol_version)
         except (ValueError, np.linalg.LinAlgError):  # a degenerate homography

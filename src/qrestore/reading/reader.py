@@ -193,9 +193,10 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
     from qrestore.reading import located, whole
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.erasures import erased
-    from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, nested
+    from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, nested, nested_or_alike
     from qrestore.reading.network import networked
     from qrestore.reading.rectify import Placed
+    from qrestore.reading.triples import completed
 
     budget_s = effort * BUDGET_S
     outlined: list[Placed] = []
@@ -209,6 +210,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
         "resembling": look(find=partial(alike, module_px=LARGE_PX)),
         "resembling, deblurred": whole.lattices_deblurred(picture, hints),
         "resembling, small": look(find=partial(alike, module_px=SMALL_PX)),
+        "completed": look(find=nested_or_alike, group=completed),
     }
     for step, found in further.items():
         new: list[Placed] = []

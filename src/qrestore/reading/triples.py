@@ -4,9 +4,11 @@ Where three stand together, their legs say how each is turned and leans: with th
 for, which is sharper than the rings that `finders` looks for.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +18,6 @@ from qrestore.arrays import Grey8
 from qrestore.reading.finders import Finder
 from qrestore.reading.sampling import sampled
 
-_MOST_FINDERS = 60
 _LARGEST_RATIO = 2.2
 """Of sizes and of legs: more than that no reader's sampling stands."""
 _LEAST_SINE = 0.6
@@ -24,8 +25,6 @@ _LEAST_MODULES, _MOST_MODULES = 12.5, 180.0
 """Between the middles of two finder patterns: 14 at version 1, 170 at version 40."""
 
 
-_LOOKED_AT = 20
-"""Triples of finders of one size whose patterns are compared with the picture."""
 _SIZE_WINDOW = 1.7
 """Largest over smallest of three finders that are not outlined."""
 _LARGE_LEAD, _CONTRAST_LEAD = 0.06, 0.1
@@ -34,9 +33,14 @@ _SIZES = 1.1 ** np.arange(-2, 3)
 """Of a module, tried, of what the finders say."""
 _BLURS = (0.3, 0.6, 0.9)
 """Standard deviations, in modules, of the blur of the patterns compared with."""
-_REACH, _STEP, _ROUGH_STEP = 4.25, 0.5, 1.0
-_COMPARED = 30
-"""Triples that are compared at every size and place, the likeliest by a rough look."""
+_REACH, _STEP = 4.25, 0.5
+_ROUGH_SIZES, _ROUGH_STEP, _TURNS = 1.15 ** np.arange(-1, 2), 1.4, 12
+"""As which every finder is compared with squares, turned by a part of a right angle."""
+_PAIRS, _COMPARED = 250, 60
+"""Pairs of finders of one kind, and triples of all, that are looked at, the likeliest by these."""
+_TRIPLES = 8
+_COMPLETED, _COMPLETIONS = 4, 24
+"""Pairs of a kind that are completed, and triples of all that come of it."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,6 @@ class Triple:
     below: Finder
     modules: float
     """Estimate of the modules between the middles of two finder patterns."""
-    oddness: float
-    """How far it is from a square symbol seen from the front, 0 or more."""
     likeness: float = 0.0
     """Mean correlation of the three with squares turned as they must be."""
     contrast: float = 0.0
@@ -78,16 +80,17 @@ class Triple:
 
 def triples(picture: Grey8, found: list[Finder]) -> list[Triple]:
     """Group the finder patterns of a picture into triples, the likeliest first."""
-    good: list[Triple] = []
+    good = [triple for of_kind, most_spread in _kinds(found) for triple in _of_one_kind(picture, of_kind, most_spread)]
+    return sorted(_compared(picture, sorted(good, key=_doubt)[:_COMPARED]), key=_doubt)[:_TRIPLES]
+
+
+def _kinds(found: list[Finder]) -> Iterator[tuple[list[Finder], float]]:
+    """Two finders and more that may be one symbol's, and the largest ratio of their sizes."""
     for light_on_dark in (False, True):
-        of_kind = [one for one in found if one.light_on_dark == light_on_dark]
-        good += _of_one_kind([one for one in of_kind if one.outlined][:_MOST_FINDERS], _LARGEST_RATIO)
-        others = [one for one in of_kind if not one.outlined]
-        # By size: the small ones, of which there are most, would leave no room for the others.
-        for size in sorted({one.module_px for one in others}):
-            good += _of_one_kind([one for one in others if size <= one.module_px < _SIZE_WINDOW * size], _SIZE_WINDOW)
-    roughly = _roughly_compared(picture, list(dict.fromkeys(good)))
-    return sorted((_compared(picture, triple) for triple in sorted(roughly, key=_doubt)[:_COMPARED]), key=_doubt)
+        for outlined, most_spread in ((True, _LARGEST_RATIO), (False, _SIZE_WINDOW)):
+            of_kind = [one for one in found if (one.light_on_dark, one.outlined) == (light_on_dark, outlined)]
+            if len(of_kind) > 1:
+                yield of_kind, most_spread
 
 
 def _doubt(triple: Triple) -> float:
@@ -95,44 +98,46 @@ def _doubt(triple: Triple) -> float:
     return float(-triple.likeness - lead)
 
 
-def _compared(picture: Grey8, triple: Triple) -> Triple:
-    """Compare with squares along the legs, of several sizes: the triple with its likeness and the best size."""
-    (by_size,), (contrast,) = _likenesses(picture, [triple], _SIZES, _STEP)
-    modules = float(triple.modules / np.exp(np.mean([np.log(_peak(values)) for values in by_size])))
-    return replace(triple, modules=modules, likeness=float(by_size.mean(0).max()), contrast=float(contrast))
-
-
-def _roughly_compared(picture: Grey8, of: list[Triple]) -> list[Triple]:
-    """Compare at one size and few places."""
+def _compared(picture: Grey8, of: list[Triple]) -> list[Triple]:
+    """Compare with squares along the legs, of several sizes: triples with their likeness and the best size."""
     if not of:
         return []
-    likenesses, contrasts = _likenesses(picture, of, np.ones(1), _ROUGH_STEP)
+    middles = np.array([[(one.x, one.y) for one in (triple.corner, triple.right, triple.below)] for triple in of])
+    modules = np.array([triple.modules for triple in of])[:, None, None]
+    legs = ((middles[:, 1:] - middles[:, :1]) / modules)[:, None, None] * _SIZES[:, None, None]
+    likeness, contrast = _square_likeness(picture, middles[:, :, None], legs, _STEP)
+    sign = np.array([-1 if triple.light_on_dark else 1 for triple in of], np.float32)[:, None, None, None]
     return [
-        replace(triple, likeness=float(by_size.mean()), contrast=float(contrast))
-        for triple, by_size, contrast in zip(of, likenesses, contrasts, strict=True)
+        replace(
+            triple,
+            modules=float(triple.modules / np.exp(np.mean([np.log(_peak(values)) for values in by_size]))),
+            likeness=float(by_size.mean(0).max()),
+            contrast=float(deviations[:, len(_SIZES) // 2].min()),
+        )
+        for triple, by_size, deviations in zip(of, (sign * likeness).max(-1), contrast, strict=True)
     ]
 
 
-def _likenesses(
-    picture: Grey8, of: list[Triple], sizes: NDArray[np.floating], step: float
+def _square_likeness(
+    picture: Grey8, middles: NDArray[np.float64], legs: NDArray[np.float64], step: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(triples, 3, sizes) correlations with squares along the legs, and (triples,) contrasts at the middle size.
+    """Compare with finder patterns, blurred as `_BLURS` say.
 
     Parameters
     ----------
+    middles : (..., 2) px.
+    legs : (..., 2, 2) px a module along both sides of the pattern.
     step : modules between the places that are compared.
+
+    Returns
+    -------
+    (..., blurs) correlations and (...) standard deviations.
     """
-    middles = np.array([[(one.x, one.y) for one in (triple.corner, triple.right, triple.below)] for triple in of])
-    modules = np.array([triple.modules for triple in of])[:, None, None]
-    offsets = _offsets(step) @ ((middles[:, 1:] - middles[:, :1]) / modules)
-    px = middles[:, :, None, None] + sizes[:, None, None] * offsets[:, None, None] - 0.5
-    values = sampled(picture, px)
+    values = sampled(picture, middles[..., None, :] + _offsets(step) @ legs - 0.5)
     centred = values - values.mean(-1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=-1)
     likeness = centred @ _patterns(step) / np.maximum(lengths, 1e-6)[..., None]
-    sign = np.array([-1 if triple.light_on_dark else 1 for triple in of], np.float32)[:, None, None, None]
-    contrast = lengths[:, :, len(sizes) // 2].min(1) / np.sqrt(offsets.shape[1])
-    return (sign * likeness).max(-1), contrast
+    return likeness, lengths / np.sqrt(values.shape[-1])
 
 
 def _peak(by_size: NDArray[np.float32]) -> float:
@@ -167,42 +172,102 @@ def _patterns(step: float) -> NDArray[np.float32]:
     return np.asarray(np.stack(columns, 1), np.float32)
 
 
-def _of_one_kind(found: list[Finder], most_spread: float) -> list[Triple]:
-    if len(found) < 3:
+def _turned(picture: Grey8, found: list[Finder]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(n, turns) likeness with squares turned, and (n,) contrast."""
+    at = np.array([(one.x, one.y) for one in found])
+    module_px = np.array([one.module_px for one in found])
+    angles = np.pi / 2 * np.arange(_TURNS) / _TURNS
+    axes = np.stack([np.cos(angles), np.sin(angles), -np.sin(angles), np.cos(angles)], -1).reshape(-1, 2, 2)
+    legs = module_px[:, None, None, None, None] * _ROUGH_SIZES[:, None, None] * axes[:, None]
+    likeness, contrast = _square_likeness(picture, at[:, None, None], legs, _ROUGH_STEP)
+    by_turn = (-likeness if found[0].light_on_dark else likeness).max((-2, -1))
+    return by_turn, contrast.mean((1, 2))
+
+
+class _Pairs(NamedTuple):
+    """Finders, two by two, that look like squares as the line through them lies, the likest first."""
+
+    found: NDArray[np.intp]
+    """(n, 2) which."""
+    likeness: NDArray[np.float32]
+    """(n,) of the less like one."""
+    contrast: NDArray[np.float32]
+    """Of every finder."""
+
+
+def _pairs(picture: Grey8, found: list[Finder], most_spread: float, *, along_diagonals: bool = False) -> _Pairs:
+    """Pairs of finders of one kind, along the sides of a symbol or its diagonals."""
+    at = np.array([(one.x, one.y) for one in found])
+    size = np.array([one.module_px for one in found])
+    by_turn, contrast = _turned(picture, found)
+    index = np.stack(np.triu_indices(len(found), 1), 1)
+    modules = np.hypot(*(at[index[:, 1]] - at[index[:, 0]]).T) / np.sqrt(size[index].prod(1))
+    fits = (size[index].max(1) <= most_spread * size[index].min(1)) & (modules > _LEAST_MODULES / 2)
+    index = index[fits & (modules < 2 * _MOST_MODULES)]
+    across = at[index[:, 1]] - at[index[:, 0]]
+    turns = np.arctan2(across[:, 1], across[:, 0]) / (np.pi / 2) + (0.5 if along_diagonals else 0.0)
+    turn = np.rint(turns * _TURNS).astype(int) % _TURNS
+    likeness = by_turn[index, turn[:, None]].min(1)
+    likest = np.argsort(-likeness)[:_PAIRS]
+    return _Pairs(index[likest], likeness[likest], contrast)
+
+
+def _of_one_kind(picture: Grey8, found: list[Finder], most_spread: float) -> list[Triple]:
+    """Triples whose two legs are pairs, with the likeness of these."""
+    pairs = _pairs(picture, found, most_spread)
+    legs: dict[int, list[tuple[int, float]]] = {}
+    for (one, other), like in zip(pairs.found.tolist(), pairs.likeness.tolist(), strict=True):
+        legs.setdefault(one, []).append((other, like))
+        legs.setdefault(other, []).append((one, like))
+    index = [(corner, *two) for corner, others in legs.items() for two in combinations(others, 2)]
+    if not index:
         return []
-    index = np.array(list(combinations(range(len(found)), 3)))
-    at = np.array([(one.x, one.y) for one in found])[index]
-    sizes = np.array([one.module_px for one in found])[index]
-    likeness = np.array([one.likeness for one in found])[index]
-    order = _corner_first(at)
-    rows = np.arange(len(index))[:, None]
-    index, at, sizes = index[rows, order], at[rows, order], sizes[rows, order]
-    right, below = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
-    legs = [np.maximum(np.hypot(leg[:, 0], leg[:, 1]), 1e-9) for leg in (right, below)]
+    at = np.array([(one.x, one.y) for one in found])
+    size = np.array([one.module_px for one in found])
+    which = np.array([(corner, one, other) for corner, (one, _), (other, _) in index])
+    likeness = np.array([(like, also_like) for _, (_, like), (_, also_like) in index]).mean(1)
+    contrast = pairs.contrast[which].min(1)
+    right, below = at[which[:, 1]] - at[which[:, 0]], at[which[:, 2]] - at[which[:, 0]]
     area = right[:, 0] * below[:, 1] - right[:, 1] * below[:, 0]
-    sine = area / (legs[0] * legs[1])
-    ratio = np.maximum(*legs) / np.minimum(*legs)
-    spread = sizes.max(1) / sizes.min(1)
-    modules = np.sqrt(np.abs(area)) / np.exp(np.log(sizes).mean(1))
-    fits = (sine > _LEAST_SINE) & (ratio < _LARGEST_RATIO) & (spread <= most_spread)
+    lengths = np.stack([np.hypot(*right.T), np.hypot(*below.T)])
+    longer, shorter = lengths.max(0), lengths.min(0)
+    modules = np.sqrt(np.abs(area)) / np.exp(np.log(size[which]).mean(1))
+    fits = (np.abs(area) > _LEAST_SINE * longer * shorter) & (longer < _LARGEST_RATIO * shorter)
+    fits &= (size[which].max(1) <= most_spread * size[which].min(1)) & (np.hypot(*(below - right).T) > longer)
     fits &= (modules > _LEAST_MODULES) & (modules < _MOST_MODULES)
-    oddness = (1 - sine) + np.log(ratio) + np.log(spread) + 2 * (1 - likeness).mean(1)
-    candidates = np.nonzero(fits)[0]
-    return [
-        Triple(
-            found[index[row, 0]], found[index[row, 1]], found[index[row, 2]], float(modules[row]), float(oddness[row])
-        )
-        for row in candidates[np.argsort(oddness[candidates])][:_LOOKED_AT].tolist()
-    ]
+    made = []
+    for row in np.nonzero(fits)[0].tolist():
+        corner, *others = (found[one] for one in which[row])
+        # Clockwise as seen, y downwards.
+        one, other = others if area[row] > 0 else reversed(others)
+        made.append(Triple(corner, one, other, float(modules[row]), float(likeness[row]), float(contrast[row])))
+    return made
 
 
-def _corner_first(at: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Order of (n, 3, 2) places: the one across the longest side, then clockwise (as seen, y downwards)."""
-    across = np.stack([np.hypot(*(at[:, (k + 1) % 3] - at[:, (k + 2) % 3]).T) for k in range(3)], 1)
-    corner = across.argmax(1)
-    order: NDArray[np.intp] = (corner[:, None] + np.arange(3)) % 3
-    turned = at[np.arange(len(at))[:, None], order]
-    right, below = turned[:, 1] - turned[:, 0], turned[:, 2] - turned[:, 0]
-    swap = right[:, 0] * below[:, 1] - right[:, 1] * below[:, 0] < 0
-    order[swap] = order[swap][:, [0, 2, 1]]
-    return order
+def completed(picture: Grey8, found: list[Finder]) -> list[Triple]:
+    """Triples of which one is hidden: it is put where it would be in a symbol seen from the front."""
+    made = []
+    for of_kind, most_spread in _kinds(found):
+        for along_diagonals in (False, True):
+            pairs = _pairs(picture, of_kind, most_spread, along_diagonals=along_diagonals)
+            for index, like in zip(pairs.found[:_COMPLETED].tolist(), pairs.likeness.tolist(), strict=False):
+                one, other = (of_kind[which] for which in index)
+                contrast = float(pairs.contrast[index].min())
+                for triple in _completions(one, other, along_diagonals):
+                    made.append(replace(triple, likeness=like, contrast=contrast))
+    return sorted((one for one in made if _LEAST_MODULES < one.modules < _MOST_MODULES), key=_doubt)[:_COMPLETIONS]
+
+
+def _completions(one: Finder, other: Finder, along_diagonals: bool) -> Iterator[Triple]:
+    """All triples of two finder patterns and one that is not seen."""
+    module_px = float(np.sqrt(one.module_px * other.module_px))
+    for first, second in ((one, other), (other, one)):
+        x, y = second.x - first.x, second.y - first.y
+        if along_diagonals:  # `first` is below, `second` at the right
+            leg_x, leg_y = (x - y) / 2, (x + y) / 2
+            hidden = replace(first, x=second.x - leg_x, y=second.y - leg_y, module_px=module_px)
+            yield Triple(hidden, second, first, float(np.hypot(leg_x, leg_y)) / module_px)
+        else:
+            modules = float(np.hypot(x, y)) / module_px
+            yield Triple(first, second, replace(first, x=first.x - y, y=first.y + x, module_px=module_px), modules)
+            yield Triple(first, replace(first, x=first.x + y, y=first.y - x, module_px=module_px), second, modules)
