@@ -113,8 +113,9 @@ def test_finder_patterns_that_blur_hides_are_found_in_the_deblurred_picture(inve
     corners = square_at(150, 150, 227)
     picture = to_uint8(blur(from_uint8(scene("x" * 60, 11, corners, (300, 300))), disk(7)))
     picture = 255 - picture if inverted else picture
-    assert not [placed for find in (nested, alike) for placed in lattices(picture, find, NOTHING_KNOWN)]
     found = next(lattices_deblurred(picture, NOTHING_KNOWN))
+    as_it_is = [placed for find in (nested, alike) for placed in lattices(picture, find, NOTHING_KNOWN)]
+    assert all(placed.agreement < 0.5 * found.agreement for placed in as_it_is)
     assert (found.symbol_version, found.light_on_dark) == (11, inverted)
     assert np.abs(found.corners() - corners).max() < 0.2 * 227 / 61
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, distinct, nested
+from qrestore.reading.finders import alike, distinct, nested
 from qrestore.reading.rectify import placements
 from qrestore.reading.triples import completed, triples
 from tests.reading.scenes import IN_PERSPECTIVE, scene, square_at
@@ -52,15 +52,10 @@ def test_blur_moves_no_corner():
     assert np.abs(found.corners() - corners).max() < 220 / 29
 
 
-@pytest.mark.parametrize(
-    ("module_px", "found_by"), [(1.6, SMALL_PX), (3.2, SMALL_PX), (3.2, LARGE_PX), (9.0, LARGE_PX)]
-)
-def test_modules_of_any_size_are_looked_for_by_one_of_two(module_px, found_by):
+@pytest.mark.parametrize("module_px", [2.6, 3.3, 5.0, 9.0])
+def test_modules_of_any_size_are_looked_for(module_px):
     corners = square_at(300, 250, 29 * module_px)
-    picture = scene("sizes", 3, corners)
-    found = distinct(alike(picture, found_by))
-    assert np.abs(placements(picture, triples(picture, found)[0])[0].corners() - corners).max() < 0.5 * module_px
-    assert all(found_by[0] <= one.module_px < found_by[1] for one in found)
+    assert np.abs(best(scene("sizes", 3, corners), alike).corners() - corners).max() < 0.5 * module_px
 
 
 def test_a_lattice_that_agrees_with_nothing_is_none():

@@ -23,10 +23,8 @@ _TEMPLATE_MODULE_PX = 1.5
 _TEMPLATE_BLUR_MODULES = 0.45
 _REACH_MODULES = 4.5
 _STEP = 2 ** (1 / 3)
-ANY_PX = (1.3, np.inf)
-"""Modules that are looked for."""
-LARGE_PX, SMALL_PX = (2.6, np.inf), (1.3, 4.2)
-"""Those that take a quarter of the time, and all others, with as many as a triple of them may need."""
+_LEAST_MODULE_PX = 2.6
+"""Smaller ones take four times as long, and are read by nothing that comes after (`benchmarks.generated`)."""
 _LARGEST_SHARE = 0.08
 """Largest module, of the picture's shorter side: three finder patterns of 7 hardly fit into less."""
 _LEAST_LIKENESS = 0.35
@@ -58,14 +56,13 @@ class Finder:
     """Found by its outlines: its size is exact."""
 
 
-def alike(picture: Grey8, module_px: tuple[float, float] = ANY_PX) -> Iterator[Finder]:
-    """Yield places that correlate with a finder pattern of some size, of modules from the one to below the other."""
-    scale = _TEMPLATE_MODULE_PX / module_px[0]
-    largest_px = min(module_px[1], _LARGEST_SHARE * min(picture.shape))
-    least_scale = _TEMPLATE_MODULE_PX / largest_px
+def alike(picture: Grey8) -> Iterator[Finder]:
+    """Yield places that correlate with a finder pattern of some size."""
+    scale = _TEMPLATE_MODULE_PX / _LEAST_MODULE_PX
+    least_scale = _TEMPLATE_MODULE_PX / (_LARGEST_SHARE * min(picture.shape))
     template = _template()
     source, source_scale = picture, 1.0
-    while scale > least_scale:
+    while scale >= least_scale:
         factor = scale / source_scale
         kind = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
         resized = np.asarray(cv2.resize(source, None, fx=factor, fy=factor, interpolation=kind), np.uint8)
@@ -174,9 +171,9 @@ def _pattern(ring: Any, core: Any, light: NDArray[np.uint8]) -> Finder | None:
 
 
 def nested_or_alike(picture: Grey8) -> Iterator[Finder]:
-    """Yield what either finds, but small ones."""
+    """Yield what either finds."""
     yield from nested(picture)
-    yield from alike(picture, LARGE_PX)
+    yield from alike(picture)
 
 
 def distinct(found: Iterable[Finder]) -> list[Finder]:

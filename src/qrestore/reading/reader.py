@@ -7,9 +7,9 @@
 | deblurred at once | a symbol that fills its picture, by the likeliest blurs | `whole` |
 | variants | the quickest reader on thresholded, scaled, inverted pictures | `cascade` |
 | erasures | symbols found, what is most in doubt erased | `erasures` |
-| resembling | symbols found by what resembles finder patterns, read by their modules: large ones | `located` |
+| resembling | symbols found by what resembles finder patterns, read by their modules | `located` |
 | resembling, deblurred | the same in the picture deblurred by the likeliest blurs | `whole` |
-| resembling, small | the same, small ones | `located` |
+| completed | symbols found by two finder patterns, the third hidden | `triples` |
 | upright | symbols found, by the readers, and deblurred by the likeliest blurs; after each of these | `located` |
 | flattened | symbols found and made straight, by the readers | `located` |
 | other readers | on the picture as it is | `cascade` |
@@ -193,7 +193,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
     from qrestore.reading import located, whole
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.erasures import erased
-    from qrestore.reading.finders import LARGE_PX, SMALL_PX, alike, nested, nested_or_alike
+    from qrestore.reading.finders import alike, nested, nested_or_alike
     from qrestore.reading.network import networked
     from qrestore.reading.rectify import Placed
     from qrestore.reading.triples import completed
@@ -207,9 +207,8 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
     yield "erasures", lambda: erased(picture, outlined, budget_s, hints)
     tried = outlined
     further = {
-        "resembling": look(find=partial(alike, module_px=LARGE_PX)),
+        "resembling": look(find=alike),
         "resembling, deblurred": whole.lattices_deblurred(picture, hints),
-        "resembling, small": look(find=partial(alike, module_px=SMALL_PX)),
         "completed": look(find=nested_or_alike, group=completed),
     }
     for step, found in further.items():

@@ -1,39 +1,34 @@
 """Three finder patterns that may be one symbol's, the likeliest first.
 
-Where three stand together, their legs say how each is turned and leans: with that known, a square pattern is looked
-for, which is sharper than the rings that `finders` looks for.
+Where two stand together, the line through them says how each is turned; where three do, how they lean, too: with that
+known, a square pattern is looked for, which is sharper than the rings that `finders` looks for.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from qrestore.arrays import Grey8
 from qrestore.reading.finders import Finder
-from qrestore.reading.sampling import sampled
+from qrestore.reading.squares import square_likeness
 
 _LARGEST_RATIO = 2.2
 """Of sizes and of legs: more than that no reader's sampling stands."""
 _LEAST_SINE = 0.6
 _LEAST_MODULES, _MOST_MODULES = 12.5, 180.0
 """Between the middles of two finder patterns: 14 at version 1, 170 at version 40."""
-
-
 _SIZE_WINDOW = 1.7
 """Largest over smallest of three finders that are not outlined."""
 _LARGE_LEAD, _CONTRAST_LEAD = 0.06, 0.1
 """Lead of a triple of twice the size, and of twice the contrast: blurred modules look like small, faint triples."""
 _SIZES = 1.1 ** np.arange(-2, 3)
 """Of a module, tried, of what the finders say."""
-_BLURS = (0.3, 0.6, 0.9)
-"""Standard deviations, in modules, of the blur of the patterns compared with."""
-_REACH, _STEP = 4.25, 0.5
+_STEP = 0.5
+"""Modules between the places that are compared."""
 _ROUGH_SIZES, _ROUGH_STEP, _TURNS = 1.15 ** np.arange(-1, 2), 1.4, 12
 """As which every finder is compared with squares, turned by a part of a right angle."""
 _PAIRS, _COMPARED = 250, 60
@@ -105,7 +100,7 @@ def _compared(picture: Grey8, of: list[Triple]) -> list[Triple]:
     middles = np.array([[(one.x, one.y) for one in (triple.corner, triple.right, triple.below)] for triple in of])
     modules = np.array([triple.modules for triple in of])[:, None, None]
     legs = ((middles[:, 1:] - middles[:, :1]) / modules)[:, None, None] * _SIZES[:, None, None]
-    likeness, contrast = _square_likeness(picture, middles[:, :, None], legs, _STEP)
+    likeness, contrast = square_likeness(picture, middles[:, :, None], legs, _STEP)
     sign = np.array([-1 if triple.light_on_dark else 1 for triple in of], np.float32)[:, None, None, None]
     return [
         replace(
@@ -118,28 +113,6 @@ def _compared(picture: Grey8, of: list[Triple]) -> list[Triple]:
     ]
 
 
-def _square_likeness(
-    picture: Grey8, middles: NDArray[np.float64], legs: NDArray[np.float64], step: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Compare with finder patterns, blurred as `_BLURS` say.
-
-    Parameters
-    ----------
-    middles : (..., 2) px.
-    legs : (..., 2, 2) px a module along both sides of the pattern.
-    step : modules between the places that are compared.
-
-    Returns
-    -------
-    (..., blurs) correlations and (...) standard deviations.
-    """
-    values = sampled(picture, middles[..., None, :] + _offsets(step) @ legs - 0.5)
-    centred = values - values.mean(-1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=-1)
-    likeness = centred @ _patterns(step) / np.maximum(lengths, 1e-6)[..., None]
-    return likeness, lengths / np.sqrt(values.shape[-1])
-
-
 def _peak(by_size: NDArray[np.float32]) -> float:
     """Size at which likeness is greatest, by a parabola through the best and its neighbours."""
     best = int(np.clip(by_size.argmax(), 1, len(by_size) - 2))
@@ -149,29 +122,6 @@ def _peak(by_size: NDArray[np.float32]) -> float:
     return float(_SIZES[best] * (_SIZES[1] / _SIZES[0]) ** np.clip(offset, -1, 1))
 
 
-@cache
-def _offsets(step: float) -> NDArray[np.float64]:
-    """(places, 2) in modules from a finder pattern's middle."""
-    at = np.arange(-_REACH, _REACH + step / 2, step)
-    return np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
-
-
-@cache
-def _patterns(step: float) -> NDArray[np.float32]:
-    """Finder pattern and the light ring round it at `_offsets`, for each blur: unit columns of mean 0."""
-    fine = 8
-    at = (np.arange(round(2 * (_REACH + 1.75) * fine)) + 0.5) / fine - _REACH - 1.75
-    ring = np.maximum(np.abs(at)[:, None], np.abs(at)[None, :])
-    light = ((ring > 1.5) & (ring < 2.5) | (ring > 3.5)).astype(np.float32)
-    places = ((_offsets(step) + _REACH + 1.75) * fine - 0.5).astype(np.float32)
-    columns = []
-    for sigma in _BLURS:
-        soft = cv2.GaussianBlur(light, (0, 0), sigma * fine, borderType=cv2.BORDER_REPLICATE)
-        column = cv2.remap(soft, places[:, :1], places[:, 1:], cv2.INTER_LINEAR).ravel()
-        columns.append((column - column.mean()) / np.linalg.norm(column - column.mean()))
-    return np.asarray(np.stack(columns, 1), np.float32)
-
-
 def _turned(picture: Grey8, found: list[Finder]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(n, turns) likeness with squares turned, and (n,) contrast."""
     at = np.array([(one.x, one.y) for one in found])
@@ -179,7 +129,7 @@ def _turned(picture: Grey8, found: list[Finder]) -> tuple[NDArray[np.float32], N
     angles = np.pi / 2 * np.arange(_TURNS) / _TURNS
     axes = np.stack([np.cos(angles), np.sin(angles), -np.sin(angles), np.cos(angles)], -1).reshape(-1, 2, 2)
     legs = module_px[:, None, None, None, None] * _ROUGH_SIZES[:, None, None] * axes[:, None]
-    likeness, contrast = _square_likeness(picture, at[:, None, None], legs, _ROUGH_STEP)
+    likeness, contrast = square_likeness(picture, at[:, None, None], legs, _ROUGH_STEP)
     by_turn = (-likeness if found[0].light_on_dark else likeness).max((-2, -1))
     return by_turn, contrast.mean((1, 2))
 

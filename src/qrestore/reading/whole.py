@@ -9,7 +9,7 @@ import numpy as np
 from qrestore.arrays import Grey8, Image, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.deblur import deblur, deblur_at_once, is_light_on_dark, squared
-from qrestore.reading.finders import LARGE_PX, alike
+from qrestore.reading.finders import alike
 from qrestore.reading.hints import Hints
 from qrestore.reading.located import lattices, proven_at
 from qrestore.reading.rectify import Homography, Placed
@@ -41,7 +41,7 @@ def lattices_deblurred(picture: Grey8, hints: Hints) -> Iterator[Placed]:
     except ValueError:  # as in `_deblurred`
         return
     back, is_inverted = from_square(picture, image.shape[0]), is_light_on_dark(picture)
-    for placed in lattices(to_uint8(restored.image), partial(alike, module_px=LARGE_PX), hints):
+    for placed in lattices(to_uint8(restored.image), alike, hints):
         yield replace(placed, homography=back @ placed.homography, light_on_dark=placed.light_on_dark != is_inverted)
 
 
