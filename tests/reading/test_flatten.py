@@ -38,6 +38,21 @@ def test_modules_that_have_moved_are_put_back(version, most_modules):
     assert after > straight - 0.06
 
 
+@pytest.mark.parametrize("version", [2, 6, 10])
+def test_what_goes_round_a_bottle_is_put_back(version):
+    matrix, crop = drawn(version)
+    side = matrix.shape[0]
+    along = (np.arange(crop.shape[0], dtype=np.float32) + 0.5) / crop.shape[0] * 2 - 1
+    rise = np.float32(0.07 * side * MODULE_PX) * (1 - along**2)  # 0 where finder patterns are, nearly
+    px = np.arange(crop.shape[0], dtype=np.float32)
+    across, down = np.meshgrid(px + 0.5 * rise, px)
+    bent = cv2.remap(crop, across, down + rise[None, :], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    straight, before, after = (
+        agreement(matrix, version, module_darkness(one, side)) for one in (crop, bent, flattened(bent, side))
+    )
+    assert before < 0.7 < straight - 0.1 < after
+
+
 @pytest.mark.parametrize("version", [1, 7])
 def test_what_is_flat_stays(version):
     matrix, crop = drawn(version)
