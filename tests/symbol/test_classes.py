@@ -96,6 +96,14 @@ def test_no_other_sides(side):
         version_of(side)
 
 
+@pytest.mark.parametrize("version", range(1, 41))
+def test_fixed_modules_are_those_that_neither_carry_data_nor_name_the_format(version):
+    where, dark = fixed_modules(version)
+    kinds = module_classes(version)
+    np.testing.assert_array_equal(where, (kinds != ModuleClass.DATA) & (kinds != ModuleClass.FORMAT))
+    np.testing.assert_array_equal(dark, where & module_matrix("0", version, "L", 0))
+
+
 @pytest.mark.parametrize("version", [1, 2, 7])
 def test_fixed_modules_are_the_same_in_every_symbol(version):
     where, dark = fixed_modules(version)

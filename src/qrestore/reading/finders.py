@@ -29,7 +29,6 @@ _LARGEST_SHARE = 0.08
 """Largest module, of the picture's shorter side: three finder patterns of 7 hardly fit into less."""
 _LEAST_LIKENESS = 0.35
 _MOST_WEIGHED, _MOST_AT_A_SIZE = 160, 40
-_CONTRAST_POWER = 1.0
 
 _WINDOW_SHARES = (0.04, 0.12, 0.4)
 """Of the picture's shorter side: windows of the local mean that outlines are taken at."""
@@ -70,31 +69,36 @@ def alike(picture: Grey8) -> Iterator[Finder]:
             break
         small = resized.astype(np.float32)
         likeness = np.asarray(cv2.matchTemplate(small, template, cv2.TM_CCOEFF_NORMED), np.float32)
+        contrast = _contrast(small, template.shape[0])
         for light_on_dark in (False, True):
-            yield from _peaks(small, -likeness if light_on_dark else likeness, scale, light_on_dark=light_on_dark)
+            signed = -likeness if light_on_dark else likeness
+            yield from _peaks(signed, contrast, scale, light_on_dark=light_on_dark)
         if factor <= 0.5:  # a smaller one costs a quarter to reduce further
             source, source_scale = resized, scale
         scale /= _STEP
 
 
 def _peaks(
-    small: NDArray[np.float32], likeness: NDArray[np.float32], scale: float, *, light_on_dark: bool
+    likeness: NDArray[np.float32], contrast: NDArray[np.float32], scale: float, *, light_on_dark: bool
 ) -> Iterator[Finder]:
     highest = cv2.dilate(likeness, np.ones((5, 5), np.uint8))
     rows, columns = np.nonzero((likeness >= highest) & (likeness > _LEAST_LIKENESS))
     likely = np.argsort(-likeness[rows, columns])[:_MOST_WEIGHED]
     rows, columns = rows[likely], columns[likely]
-    side = _template().shape[0]
     # Blur takes the contrast of what is small: what keeps it is a better finder than what is a little liker.
-    contrast = [
-        float(small[row : row + side, column : column + side].std()) for row, column in zip(rows, columns, strict=True)
-    ]
-    best = np.argsort(-likeness[rows, columns] * np.power(contrast, _CONTRAST_POWER))[:_MOST_AT_A_SIZE]
-    middle = side / 2
+    best = np.argsort(-likeness[rows, columns] * contrast[rows, columns])[:_MOST_AT_A_SIZE]
+    middle = _template().shape[0] / 2
     for row, column in zip(rows[best].tolist(), columns[best].tolist(), strict=True):
         x = (column + _vertex(likeness[row], column) + middle) / scale
         y = (row + _vertex(likeness[:, column], row) + middle) / scale
         yield Finder(x, y, _TEMPLATE_MODULE_PX / scale, float(likeness[row, column]), light_on_dark, outlined=False)
+
+
+def _contrast(picture: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """Standard deviation in the square that begins at each pixel, where it ends in the picture."""
+    mean, square = (cv2.boxFilter(one, -1, (side_px, side_px), anchor=(0, 0)) for one in (picture, picture**2))
+    inside = slice(None, 1 - side_px)
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0))[inside, inside], np.float32)
 
 
 def _vertex(values: NDArray[np.float32], at: int) -> float:
@@ -178,13 +182,14 @@ def nested_or_alike(picture: Grey8) -> Iterator[Finder]:
 
 def distinct(found: Iterable[Finder]) -> list[Finder]:
     """One finder a place and size, the likest first."""
+    likest = sorted(found, key=lambda finder: -finder.likeness)
+    at = np.array([(one.x, one.y, one.module_px) for one in likest]).reshape(-1, 3)
     kept: list[Finder] = []
-    for one in sorted(found, key=lambda finder: -finder.likeness):
-        if not any(_is_same(one, other) for other in kept):
+    left = np.ones(len(likest), np.bool_)
+    for number, one in enumerate(likest):
+        if left[number]:
             kept.append(one)
+            ratio = at[:, 2] / one.module_px
+            near = np.abs(at[:, 0] - one.x) + np.abs(at[:, 1] - one.y) < 2 * one.module_px
+            left &= ~(near & (ratio > 1 / 1.3) & (ratio < 1.3))
     return kept
-
-
-def _is_same(one: Finder, other: Finder) -> bool:
-    near = abs(one.x - other.x) + abs(one.y - other.y) < 2 * other.module_px
-    return near and 1 / 1.3 < one.module_px / other.module_px < 1.3

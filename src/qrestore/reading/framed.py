@@ -18,7 +18,7 @@ from qrestore.reading.rectify import Placed
 from qrestore.reading.template import is_plausible
 from qrestore.reading.whole import from_square
 from qrestore.restoration.lattice import Lattice
-from qrestore.symbol.decode import Code, readers
+from qrestore.symbol.decode import Code, quick_readers
 from qrestore.symbol.geometry import side_modules
 
 QUIET_ZONE = 2
@@ -85,9 +85,8 @@ def codes_in(drawn: Real, side: int) -> Iterator[Code]:
     ----------
     drawn : (side_px, side_px) in [0, 1], as `Framed.image`.
     """
-    for name, reader in readers().items():
-        if name != "opencv":
-            yield from reader(eight_bit(drawn))
+    for reader in quick_readers():
+        yield from reader(eight_bit(drawn))
     matrix = modules_in(drawn, side)
     if is_plausible(matrix) and (code := read_clean(matrix)):
         yield code

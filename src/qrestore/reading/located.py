@@ -37,7 +37,7 @@ from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import Triple, triples
 from qrestore.reading.verified import verified
 from qrestore.restoration.result import Restored
-from qrestore.symbol.decode import Code, Corners, readers
+from qrestore.symbol.decode import Code, Corners, quick_readers
 from qrestore.symbol.render import render
 
 _MOST_PIXELS = 1_200_000
@@ -107,6 +107,8 @@ def searched(
         if time.process_time() - begin > budget_s:
             break
     for placed in likeliest(tried)[:_STRAIGHTENED]:
+        if time.process_time() - begin > budget_s:
+            break
         crop = cropped(picture, placed, CROP_MODULE_PX)
         if attempt := _by_modules(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
             return attempt
@@ -231,10 +233,9 @@ def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints:
 
 
 def _read_upright(picture: Grey8) -> list[Code]:
-    """Codes of an upright crop or of its variants, by the quick readers (OpenCV costs more than all else)."""
-    quick = [reader for name, reader in readers().items() if name != "opencv"]
+    """Codes of an upright crop or of its variants."""
     for variant in (picture, *(VARIANTS[name](picture).picture for name in _CROP_VARIANTS)):
-        for reader in quick:
+        for reader in quick_readers():
             if codes := reader(variant):
                 return codes
     return []

@@ -37,7 +37,7 @@ from qrestore.reading.model import NetworkModel, shipped_or_none
 from qrestore.reading.opening import Picture, open_picture
 from qrestore.reading.result import Result
 from qrestore.restoration.sharpness import tenengrad
-from qrestore.symbol.decode import Code, readers, shows_micro_qr
+from qrestore.symbol.decode import Code, quick_readers, readers, shows_micro_qr
 
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 9
@@ -185,7 +185,7 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
     variants = "variants", lambda: _of_readers(cascade.read_variants(picture, [quickest]))
     other_readers = "other readers", lambda: _of_readers(cascade.read_plain(picture, others))
     # The slowest may take minutes over a picture, and read no variant that the others had not (`benchmarks.generated`).
-    patient = others if effort > 1 else others[:-1]
+    patient = others if effort > 1 else quick_readers()[1:]
     other_variants = "other readers, variants", lambda: _of_readers(cascade.read_variants(picture, patient))
     if not effort:
         yield from (variants, other_readers, other_variants)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from qrestore.arrays import Grey8
 from qrestore.reading.sampling import sampled
 from qrestore.reading.triples import Triple
-from qrestore.symbol.classes import ModuleClass, fixed_modules, module_classes
+from qrestore.symbol.classes import fixed_modules
 from qrestore.symbol.geometry import side_modules
 
 Homography = NDArray[np.float64]
@@ -174,12 +174,10 @@ class _Places:
 @cache
 def _places(version: int) -> _Places:
     where, dark = (np.pad(one, 1) for one in fixed_modules(version))
-    # The light of the separators goes on round the finder patterns.
-    rim = np.pad(np.zeros((side_modules(version),) * 2, np.bool_), 1, constant_values=True)
+    finder = np.zeros_like(where)
     for rows, columns in ((slice(9), slice(9)), (slice(9), slice(-9, None)), (slice(-9, None), slice(9))):
-        where[rows, columns] |= rim[rows, columns]
-    classes = np.pad(module_classes(version), 1, constant_values=ModuleClass.SEPARATOR)
-    finder = np.isin(classes, (ModuleClass.FINDER, ModuleClass.SEPARATOR))
+        # With their separators, whose light goes on round them.
+        where[rows, columns] = finder[rows, columns] = True
     rows_, columns_ = np.nonzero(where)
     weight = np.where(finder[rows_, columns_], _FINDER_WEIGHT, 1.0)
     corner = np.array([(-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)])

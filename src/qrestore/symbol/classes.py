@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import segno
 from numpy.typing import NDArray
-from segno import consts
+from segno import consts, encoder
 
 from qrestore.arrays import Matrix
 from qrestore.symbol.geometry import LEVELS, Level, module_matrix, side_modules
@@ -102,8 +102,14 @@ def fixed_modules(symbol_version: int) -> tuple[Matrix, Matrix]:
     -------
     Where they are and which of them are dark, two (side, side) bool, read-only.
     """
-    where = np.asarray(~np.isin(module_classes(symbol_version), (ModuleClass.DATA, ModuleClass.FORMAT)), np.bool_)
-    dark = where & module_matrix("0", symbol_version, "L", mask=0)
+    side = side_modules(symbol_version)
+    drawn = encoder.make_matrix(side, side, reserve_regions=False)
+    encoder.add_finder_patterns(drawn, side, side)
+    encoder.add_alignment_patterns(drawn, side, side)
+    encoder.add_version_info(drawn, symbol_version)
+    modules = np.array([list(row) for row in drawn])
+    modules[side - 8, 8] = 1  # the dark module
+    where, dark = modules <= 1, modules == 1
     where.setflags(write=False)
     dark.setflags(write=False)
     return where, dark

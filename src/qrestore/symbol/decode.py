@@ -210,6 +210,11 @@ def readers() -> dict[str, Reader]:
     return _load()[0]
 
 
+def quick_readers() -> list[Reader]:
+    """All readers but OpenCV's, which costs more than the others together; the quickest first."""
+    return [reader for name, reader in readers().items() if name != "opencv"]
+
+
 def missing_readers() -> list[str]:
     """One line for each reader that cannot be loaded, with the remedy."""
     return list(_load()[1].values())
