@@ -49,7 +49,9 @@ def equalised(crop: Real, symbol_version: int) -> Real:
     weights = _fit(samples[where], told[where], weight[where])
     value = samples @ weights
     for _ in range(_ROUNDS):
-        told = np.where(where, told, np.sign(value))
+        before, told = told, np.where(where, told, np.sign(value))
+        if np.array_equal(before, told):
+            break
         weight = np.where(where, 1.0, np.minimum(np.abs(value), 1))
         value = samples @ _fit(samples[fitted], told[fitted], weight[fitted])
     return np.asarray(value.reshape(side, side), np.float32)

@@ -38,6 +38,8 @@ _MOST_SEARCHED = 250
 """Modules that the search looks at, evenly chosen."""
 _LEAST_AGREEMENT = 0.1
 """Of a lattice before it is refined, which seldom adds as much."""
+_WORTH_REFINING = 0.6
+"""Agreement before, of the best one's after."""
 _SURE = 0.75
 """Agreement at which no other version is tried."""
 _REFINEMENTS = 6
@@ -86,12 +88,13 @@ def placements(picture: Grey8, triple: Triple, symbol_version: int | None = None
     """
     frame = _frame(triple)
     seen = _frame_picture(picture, frame, triple)
-    placed = []
+    placed: list[Placed] = []
     for version in triple.versions() if symbol_version is None else (symbol_version,):
         places = _places(version)
         g, h = _search(seen, places, triple.perspective)
         start = np.array([(1 + g, 0, 0), (0, 1 + h, 0), (g, h, 1)])
-        if _agreement(seen, places, start) < _LEAST_AGREEMENT:
+        best = max((one.agreement for one in placed), default=0.0)
+        if _agreement(seen, places, start) < max(_LEAST_AGREEMENT, _WORTH_REFINING * best):
             continue
         refined, agreement = _refine(seen, places, start)
         placed.append(Placed(version, frame @ refined @ _to_frame(version), agreement, triple.light_on_dark))
