@@ -24,7 +24,7 @@ TEXT = "https://example.com/lot"
 def blurred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pictures") / "blurred.png"
     ideal = render_at(module_matrix(TEXT, 3, "H"), 400)
-    path.write_bytes(encoded(to_uint8(capture.blur(ideal, psf.disk(12.0)))))
+    path.write_bytes(encoded(to_uint8(capture.blur(ideal, psf.disk(16.0)))))
     return path
 
 
@@ -34,7 +34,7 @@ def test_a_blurred_picture_is_read_unless_effort_is_0(blurred: Path, capsys: pyt
     assert main(["read", str(blurred), "--json", "--effort", "9"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["text"]) == ("restored", TEXT)
-    assert found["step"] == "deblurred, parametric: disk 9 px"  # 12 px of 400 are 9 of 300
+    assert found["step"] == "deblurred, parametric: disk 12 px"  # 16 px of 400 are 12 of 300
     (code,) = found["codes"]
     assert code["agreement"] >= LEAST_AGREEMENT
     assert (code["symbol_version"], code["level"]) == (3, "H")
