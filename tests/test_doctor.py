@@ -92,6 +92,7 @@ def test_servers_are_asked(monkeypatch, server):
     assert "start it, or unset PREFECT_API_URL" in told("prefect")
 
 
+@pytest.mark.slow
 def test_who_works_is_told(monkeypatch):
     monkeypatch.delenv("QRESTORE_EXECUTOR", raising=False)
     assert told("executor") == f"{os.cpu_count()} processes on this machine"

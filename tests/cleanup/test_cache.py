@@ -66,6 +66,7 @@ def test_a_young_list_of_a_folder_keeps_its_old_files(checkout: Checkout) -> Non
     assert {path.read_text() for path in objects.paths} == {"registered measured\n", "nobody's measured\n"}
 
 
+@pytest.mark.slow
 def test_other_work_trees_and_clones_keep_what_they_use(checkout: Checkout, tmp_path: Path) -> None:
     other = Checkout(tmp_path / "other", {})
     clone(checkout.root, other.root, edited=False)

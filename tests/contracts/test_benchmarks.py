@@ -56,6 +56,7 @@ def test_the_bound_of_no_false_read_is_three_in_the_number():
     assert found["groups"]["without a code"]["at_most"] == pytest.approx(3 / 3000, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_blended_code_that_is_read_is_no_false_read():
     (found, *_) = judged(Chunk("destroyed codes", "a part of the data area of another symbol", 0, 1), 1)
     assert found["false"] == []

@@ -75,6 +75,7 @@ def test_agreement_counts_decisions():
     assert agreement(RUNS, [2.0] * 6) == pytest.approx(1 - 210 / 420)
 
 
+@pytest.mark.slow
 def test_the_simulation_says_what_the_route_does():
     cell = next(cell for cell in cells(DEFOCUS) if cell.subset == "v2")
     row = drawn_row(DEFOCUS, 3, "validation", cell, 0)

@@ -51,6 +51,7 @@ def packed(folder, model):
     pack(folder, model, DOTS, CARRIERS, 1, len(rows_of(model)), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["dots-2px-direct", "qr-deblurrer"])
 def test_there_comes_out_what_comes_out_here(model, tmp_path):
     packed(tmp_path / "job", model)

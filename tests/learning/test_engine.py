@@ -359,6 +359,7 @@ def two_processes(folder, generator, pixel_steps):
     return [torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_at_the_same_batch(tmp_path):
     first, second = two_processes(tmp_path / "two", "plain", 6)
     alone = run(tmp_path / "one", dataclasses.replace(PLAN, batch_size=4), pairs=pool(8))
@@ -368,6 +369,7 @@ def test_two_processes_are_one_at_the_same_batch(tmp_path):
     assert len((tmp_path / "two" / "history.csv").read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_two_processes_with_batch_norm_run_and_learn(tmp_path):
     first, second = two_processes(tmp_path / "two", "batch norm", 60)
     losses = np.add(first["losses"], second["losses"])

@@ -28,6 +28,7 @@ def losses_of(recipe, pool, tmp_path, *, network=None, steps=3):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["direct", "carrier"])
 def test_the_recipe_of_dots_runs_a_few_steps(route, tmp_path):
     carriers = Carriers(1, 168, {"hard-2px": Subset(2, ("hard",), 1.0, 16)})

@@ -42,6 +42,7 @@ def best_look(picture):
     return levelled(max(looks, key=lambda look: look.fit))
 
 
+@pytest.mark.slow
 def test_a_moved_symbol_is_read_at_the_end_of_the_cascade():
     found = read(moved(length_px=26), effort=4)
     assert (found.status, found.text) == ("restored", TEXT)

@@ -81,6 +81,7 @@ def test_a_photograph_of_some_labels_without_a_mark(sheet, rotation):
     assert found.print_scales == {}
 
 
+@pytest.mark.slow
 def test_a_reprint_with_other_messages_is_not_taken_for_the_sheet(sheet, tmp_path):
     rows = [row._replace(text=f"example.com/{n // 2}") for n, row in enumerate(rows_of(24, message="other {}"))]
     other = printed(tmp_path / "other.pdf", rows)
