@@ -24,7 +24,7 @@ _TEMPLATE_BLUR_MODULES = 0.45
 _REACH_MODULES = 4.5
 _STEP = 2 ** (1 / 3)
 _LEAST_MODULE_PX = 2.6
-"""Smaller ones take four times as long, and are read by nothing that comes after (`benchmarks.generated`)."""
+"""Smaller ones take four times as long to look for, and blurred they are too small to be read."""
 _LARGEST_SHARE = 0.08
 """Largest module, of the picture's shorter side: three finder patterns of 7 hardly fit into less."""
 _LEAST_LIKENESS = 0.35

@@ -51,10 +51,10 @@ def _patterns(step: float) -> NDArray[np.float32]:
     at = (np.arange(round(2 * (_REACH + 1.75) * fine)) + 0.5) / fine - _REACH - 1.75
     ring = np.maximum(np.abs(at)[:, None], np.abs(at)[None, :])
     light = ((ring > 1.5) & (ring < 2.5) | (ring > 3.5)).astype(np.float32)
-    places = ((_offsets(step) + _REACH + 1.75) * fine - 0.5).astype(np.float32)
+    places = (_offsets(step) + _REACH + 1.75) * fine - 0.5
     columns = []
     for sigma in _BLURS:
         soft = cv2.GaussianBlur(light, (0, 0), sigma * fine, borderType=cv2.BORDER_REPLICATE)
-        column = cv2.remap(soft, places[:, :1], places[:, 1:], cv2.INTER_LINEAR).ravel()
+        column = sampled(np.asarray(soft, np.float32), places)
         columns.append((column - column.mean()) / np.linalg.norm(column - column.mean()))
     return np.asarray(np.stack(columns, 1), np.float32)

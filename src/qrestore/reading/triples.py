@@ -122,8 +122,12 @@ def _peak(by_size: NDArray[np.float32]) -> float:
     return float(_SIZES[best] * (_SIZES[1] / _SIZES[0]) ** np.clip(offset, -1, 1))
 
 
-def _turned(picture: Grey8, found: list[Finder]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(n, turns) likeness with squares turned, and (n,) contrast."""
+_Turned = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""(n, turns) likeness with squares turned, and (n,) contrast."""
+
+
+def _turned(picture: Grey8, found: list[Finder]) -> _Turned:
+    """Compare finders of one kind with squares, turn by turn."""
     at = np.array([(one.x, one.y) for one in found])
     module_px = np.array([one.module_px for one in found])
     angles = np.pi / 2 * np.arange(_TURNS) / _TURNS
@@ -145,11 +149,11 @@ class _Pairs(NamedTuple):
     """Of every finder."""
 
 
-def _pairs(picture: Grey8, found: list[Finder], most_spread: float, *, along_diagonals: bool = False) -> _Pairs:
+def _pairs(turned: _Turned, found: list[Finder], most_spread: float, *, along_diagonals: bool = False) -> _Pairs:
     """Pairs of finders of one kind, along the sides of a symbol or its diagonals."""
+    by_turn, contrast = turned
     at = np.array([(one.x, one.y) for one in found])
     size = np.array([one.module_px for one in found])
-    by_turn, contrast = _turned(picture, found)
     index = np.stack(np.triu_indices(len(found), 1), 1)
     modules = np.hypot(*(at[index[:, 1]] - at[index[:, 0]]).T) / np.sqrt(size[index].prod(1))
     fits = (size[index].max(1) <= most_spread * size[index].min(1)) & (modules > _LEAST_MODULES / 2)
@@ -164,7 +168,7 @@ def _pairs(picture: Grey8, found: list[Finder], most_spread: float, *, along_dia
 
 def _of_one_kind(picture: Grey8, found: list[Finder], most_spread: float) -> list[Triple]:
     """Triples whose two legs are pairs, with the likeness of these."""
-    pairs = _pairs(picture, found, most_spread)
+    pairs = _pairs(_turned(picture, found), found, most_spread)
     legs: dict[int, list[tuple[int, float]]] = {}
     for (one, other), like in zip(pairs.found.tolist(), pairs.likeness.tolist(), strict=True):
         legs.setdefault(one, []).append((other, like))
@@ -198,8 +202,9 @@ def completed(picture: Grey8, found: list[Finder]) -> list[Triple]:
     """Triples of which one is hidden: it is put where it would be in a symbol seen from the front."""
     made = []
     for of_kind, most_spread in _kinds(found):
+        turned = _turned(picture, of_kind)
         for along_diagonals in (False, True):
-            pairs = _pairs(picture, of_kind, most_spread, along_diagonals=along_diagonals)
+            pairs = _pairs(turned, of_kind, most_spread, along_diagonals=along_diagonals)
             for index, like in zip(pairs.found[:_COMPLETED].tolist(), pairs.likeness.tolist(), strict=False):
                 one, other = (of_kind[which] for which in index)
                 contrast = float(pairs.contrast[index].min())
