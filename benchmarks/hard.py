@@ -22,6 +22,7 @@ from benchmarks.photographs import CONDITIONS, Photograph, photograph
 from qrestore.files import read_json, write_json
 from qrestore.reading import reader
 from qrestore.reading.cascade import read
+from qrestore.reading.cutout import Cutout
 from qrestore.reading.erasures import erased
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.rectify import Placed
@@ -88,7 +89,7 @@ def destroyed(each: int, seed: int) -> dict[str, Any]:
             if not one.symbol_version:  # no code at all
                 break
             for hints in (NOTHING_KNOWN, Hints(prefix=OTHER_PREFIX)):
-                attempt = erased(one.picture, [_truly(one)], np.inf, hints)
+                attempt = erased([Cutout(one.picture, _truly(one))], np.inf, hints)
                 text = attempt.codes[0].text if attempt else None
                 counted["nothing" if text is None else "false" if _is_wrong(text, one) else "own text"] += 1
         if counted:

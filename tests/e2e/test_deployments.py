@@ -172,8 +172,8 @@ def test_a_killed_run_is_told(served: Served) -> None:
     served.prefect("deployment", "run", "calibration/calibration", "-p", parameter)
     served.until(lambda: served.runs()[0]["state_name"] == "Running")
     run = served.runs()[0]
-    workers = psutil.Process(served.process.pid).children(recursive=True)
-    of_run = [each for each in workers if each.environ().get("PREFECT__FLOW_RUN_ID") == run["id"]]
+    running = psutil.process_iter(["environ"])  # processes that end meanwhile are passed over
+    of_run = [each for each in running if (each.info["environ"] or {}).get("PREFECT__FLOW_RUN_ID") == run["id"]]
     assert of_run
     of_run[0].kill()
     served.until(lambda: served.notices)

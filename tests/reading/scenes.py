@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from qrestore.reading.attempt import Attempt
+from qrestore.reading.cutout import Cutout
 from qrestore.reading.finders import alike, nested
 from qrestore.reading.hints import NOTHING_KNOWN
 from qrestore.reading.located import lattices, searched
@@ -47,11 +48,11 @@ def square_at(x: float, y: float, side_px: float, angle_deg: float = 0.0) -> np.
     return np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * side_px / 2 @ turn + (x, y)
 
 
-def read_by_modules(picture: np.ndarray, tried: list[Placed], budget_s: float = 10) -> Attempt | None:
+def read_by_modules(picture: np.ndarray, tried: list[Cutout], budget_s: float = 10) -> Attempt | None:
     """Search with every way to find finder patterns."""
     for find in (nested, alike):
         known = [*tried]
-        new: list[Placed] = []
+        new: list[Cutout] = []
         if found := searched(picture, lattices(picture, find, NOTHING_KNOWN), new, known, budget_s, NOTHING_KNOWN):
             return found
         tried += new

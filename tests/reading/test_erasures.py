@@ -6,6 +6,7 @@ from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
 from qrestore.reading.cascade import read
+from qrestore.reading.cutout import Cutout
 from qrestore.reading.erasures import erased
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.proof import LEAST_AGREEMENT
@@ -44,7 +45,7 @@ def misnamed(wrong):
 
 
 def erased_at(picture, version, hints=NOTHING_KNOWN, seconds=10.0):
-    return erased(picture, [placed_at(version, CORNERS)], seconds, hints)
+    return erased([Cutout(picture, placed_at(version, CORNERS))], seconds, hints)
 
 
 def test_a_code_is_read_of_which_more_is_hidden_than_readers_bear():
@@ -126,9 +127,9 @@ def test_no_time_no_guess():
 
 
 def test_without_a_lattice_there_is_nothing_to_guess():
-    assert erased(np.full((200, 200), 90, np.uint8), [], 1, NOTHING_KNOWN) is None
-    beyond = Placed(2, np.diag([5.0, 5, 1]), 1.0)
-    assert erased(np.full((200, 200), 90, np.uint8), [beyond], 1, NOTHING_KNOWN) is None
+    assert erased([], 1, NOTHING_KNOWN) is None
+    beyond = Cutout(np.full((200, 200), 90, np.uint8), Placed(2, np.diag([5.0, 5, 1]), 1.0))
+    assert erased([beyond], 1, NOTHING_KNOWN) is None
 
 
 class TestPrefix:

@@ -8,9 +8,10 @@ from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
 from qrestore.reading.cascade import read
+from qrestore.reading.cutout import Cutout
 from qrestore.reading.finders import alike, nested
 from qrestore.reading.hints import NOTHING_KNOWN
-from qrestore.reading.located import deblurred, flat, lattices, searched, upright
+from qrestore.reading.located import deblurred, lattices, searched, upright
 from qrestore.reading.proof import LEAST_AGREEMENT
 from qrestore.reading.reader import read as read_hard
 from qrestore.reading.whole import deblurred_whole, lattices_deblurred
@@ -30,8 +31,8 @@ def read_located(picture, budget_s):
     tried = []
     if codes := codes_of(read_by_modules(picture, tried, budget_s)):
         return codes[0]
-    for way in (upright, flat, deblurred):
-        if codes := codes_of(way(picture, tried, budget_s, NOTHING_KNOWN)):
+    for way in (upright, deblurred):
+        if codes := codes_of(way(tried, budget_s, NOTHING_KNOWN)):
             return codes[0]
     return None
 
@@ -93,7 +94,7 @@ def test_lattices_that_cannot_be_cut_out_are_passed_over(shift):
     astray = replace(right, homography=bent @ np.array([(1, 0, 1000.0 * shift[0] - 60), (0, 1, -60), (0, 0, 1)]))
     tried = []
     found = searched(picture, [astray, right], tried, (), 1, NOTHING_KNOWN)
-    assert tried == [right]
+    assert [one.placed for one in tried] == [right]
     assert found.codes[0].text == "a part of a picture"
 
 
@@ -103,7 +104,7 @@ def test_a_lattice_is_looked_at_once():
     near, next_version = placed_at(3, CORNERS + 1), placed_at(4, CORNERS)
     tried = []
     searched(picture, [one, near, next_version], tried, (), 1, NOTHING_KNOWN)
-    assert tried == [one, next_version]
+    assert [each.placed for each in tried] == [one, next_version]
     searched(picture, [one, near], new := [], tried, 1, NOTHING_KNOWN)
     assert new == []
 
@@ -118,6 +119,15 @@ def test_finder_patterns_that_blur_hides_are_found_in_the_deblurred_picture(inve
     assert all(placed.agreement < 0.5 * found.agreement for placed in as_it_is)
     assert (found.symbol_version, found.light_on_dark) == (11, inverted)
     assert np.abs(found.corners() - corners).max() < 0.2 * 227 / 61
+
+
+def test_what_is_sharp_is_not_deblurred_and_still_shown():
+    matrix = np.random.default_rng(1).random((29, 29)) < 0.5
+    picture = scene_of(matrix, CORNERS)
+    found = deblurred([Cutout(picture, placed_at(3, CORNERS))], 4, NOTHING_KNOWN)
+    assert (found.step, found.codes, found.after, found.is_seen) == ("rectified: sharp, not read", (), None, True)
+    assert deblurred_whole(picture, 4, NOTHING_KNOWN) is None
+    assert not list(lattices_deblurred(picture, NOTHING_KNOWN))
 
 
 def test_a_symbol_half_outside_says_nothing():
@@ -148,7 +158,7 @@ def test_bytes_of_any_charset_come_back_proven(charset, way):
         found = read_by_modules(picture, [])
     else:
         assert not read(picture).codes
-        found = deblurred(picture, [placed_at(4, corners)], 4, NOTHING_KNOWN)
+        found = deblurred([Cutout(picture, placed_at(4, corners))], 4, NOTHING_KNOWN)
     code = found.codes[0]
     assert (code.text, code.raw, code.symbol_version, code.level, code.mask) == (text, raw, 4, "Q", 2)
     assert code.agreement > LEAST_AGREEMENT

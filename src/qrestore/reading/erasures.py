@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from qrestore.arrays import Grey8, Matrix
+from qrestore.arrays import Matrix
 from qrestore.dots.blocks import byte_doubt
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.clean import read_clean
-from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, module_darkness, module_unevenness
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, module_darkness, module_unevenness
+from qrestore.reading.cutout import Cutout, likeliest
 from qrestore.reading.equalise import equalised
-from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
-from qrestore.reading.located import likeliest, proven_at
+from qrestore.reading.located import LEAST_STRAIGHTENED, proven_at
 from qrestore.reading.proof import Proof, agreement, formats_of
 from qrestore.reading.rectify import Placed
 from qrestore.reading.template import pattern_errors
@@ -69,23 +69,22 @@ class Guess(NamedTuple):
     mask: int
 
 
-def erased(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+def erased(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None:
     """Read the likeliest lattices, what is most in doubt erased.
 
     Parameters
     ----------
-    picture : (height, width) uint8.
     tried : lattices that were looked at.
     budget_s : CPU seconds after which nothing further is tried.
     """
     end = time.process_time() + budget_s
-    for placed in likeliest(tried)[:_LATTICES]:
-        crop = cropped(picture, placed, CROP_MODULE_PX)
-        for step, straight in (("rectified, flattened", flattened(crop, placed.side)), ("rectified", crop)):
-            darkness = module_darkness(straight, placed.side)
+    for one in likeliest(tried, LEAST_STRAIGHTENED)[:_LATTICES]:
+        placed, crop = one.placed, one.crop()
+        for step, shown in (("rectified, flattened", one.straight), ("rectified", crop)):
+            darkness = module_darkness(shown, placed.side)
             if pattern_errors(darkness > 0, placed.symbol_version) > _MOST_WRONG:
                 continue
-            for look in _looks(straight, darkness, placed):
+            for look in _looks(shown, darkness, placed):
                 for guess in _guesses(look, placed.symbol_version, hints, end):
                     if found := _held(guess, look, darkness, placed):
                         after = np.asarray(render(guess.right, CROP_MODULE_PX, MARGIN))

@@ -6,8 +6,7 @@
 | rectify | the lattice of each version that fits, agreeing with timing, alignment and finder patterns |
 | searched | its modules drawn clean, as they are and told apart through blur; curved and crumpled ones made straight |
 | upright | readers on the crop and cheap variants; the same deblurred by the likeliest kernels |
-| flat | readers on the crop made straight |
-| deblurred | the chain `deblur` on the crop, laid on paper |
+| deblurred | the chain `deblur` on the crop, laid on paper, or made straight; not on what is sharp |
 
 What is still unread is left to `erasures`. A text that was restored, or read off modules, counts when it explains the
 modules that the crop shows (`proof`).
@@ -25,11 +24,11 @@ from qrestore.arrays import Grey8, Image, Matrix, to_uint8
 from qrestore.reading.attempt import Attempt
 from qrestore.reading.cascade import VARIANTS
 from qrestore.reading.clean import read_clean
-from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, cropped, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.crop import CROP_MODULE_PX, MARGIN, Real, from_crop, matrices, module_darkness, on_paper
+from qrestore.reading.cutout import Cutout, likeliest
 from qrestore.reading.deblur import deblur, deblur_at_once
 from qrestore.reading.equalise import equalised
 from qrestore.reading.finders import Finder, distinct
-from qrestore.reading.flatten import flattened
 from qrestore.reading.hints import Hints
 from qrestore.reading.proof import Proof, prove
 from qrestore.reading.rectify import Placed, placements
@@ -37,6 +36,7 @@ from qrestore.reading.template import is_plausible
 from qrestore.reading.triples import Triple, triples
 from qrestore.reading.verified import verified
 from qrestore.restoration.result import Restored
+from qrestore.restoration.sharpness import tenengrad
 from qrestore.symbol.decode import Code, Corners, quick_readers
 from qrestore.symbol.render import render
 
@@ -56,8 +56,12 @@ _SAME_MODULES = 0.5
 """Distance of the corners of two lattices up to which the later is not looked at."""
 _BEYOND = 0.1
 """How far a symbol may reach out of the picture, of the picture's sides."""
-_STRAIGHTENED, _UPRIGHT, _FLATTENED, _DEBLURRED = 2, 3, 3, 2
+_STRAIGHTENED, _UPRIGHT, _DEBLURRED = 2, 3, 2
 """Lattices that are."""
+LEAST_STRAIGHTENED = 0.25
+"""Agreement of a lattice that is made straight: less are no symbol's, or of one too blurred to be made straight."""
+SHARP = 0.4
+"""Tenengrad above which nothing is deblurred at length: what that read of generated pictures had 0.36 or less."""
 
 Find = Callable[[Grey8], Iterable[Finder]]
 Group = Callable[[Grey8, list[Finder]], list[Triple]]
@@ -81,8 +85,8 @@ def lattices(picture: Grey8, find: Find, hints: Hints, group: Group = triples) -
 def searched(
     picture: Grey8,
     found: Iterable[Placed],
-    tried: list[Placed],
-    known: Sequence[Placed],
+    tried: list[Cutout],
+    known: Sequence[Cutout],
     budget_s: float,
     hints: Hints,
 ) -> Attempt | None:
@@ -98,31 +102,29 @@ def searched(
     """
     begin = time.process_time()
     for placed in found:
-        if not _stands_in(placed, picture) or any(_is_same(placed, other) for other in (*known, *tried)):
+        if not _stands_in(placed, picture) or any(_is_same(placed, other.placed) for other in (*known, *tried)):
             continue
-        tried.append(placed)
-        crop = cropped(picture, placed, CROP_MODULE_PX)
+        tried.append(one := Cutout(picture, placed))
+        crop = one.crop()
         if attempt := _by_modules(crop, crop, placed, "rectified", hints):
             return attempt
         if time.process_time() - begin > budget_s:
             break
-    for placed in likeliest(tried)[:_STRAIGHTENED]:
+    for one in likeliest(tried, LEAST_STRAIGHTENED)[:_STRAIGHTENED]:
         if time.process_time() - begin > budget_s:
             break
-        crop = cropped(picture, placed, CROP_MODULE_PX)
-        if attempt := _by_modules(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
+        if attempt := _by_modules(one.crop(), one.straight, one.placed, "rectified, flattened", hints):
             return attempt
     return None
 
 
-def upright(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
+def upright(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None:
     """Read the likeliest lattices by the readers, and deblurred by the likeliest kernels."""
     begin = time.process_time()
-    for placed in likeliest(tried)[:_UPRIGHT]:
-        crop = cropped(picture, placed, CROP_MODULE_PX)
-        if found := _by_readers(crop, crop, placed, "rectified", hints):
+    for one in likeliest(tried)[:_UPRIGHT]:
+        if found := _by_readers(one.crop(), one.placed, hints):
             return found
-        found = _deblurred(picture, placed, False, deblur_at_once, hints)
+        found = _deblurred(_to_deblur(one), one.placed, "rectified", deblur_at_once, hints)
         if found and found.codes:
             return found
         if time.process_time() - begin > budget_s:
@@ -130,39 +132,22 @@ def upright(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) 
     return None
 
 
-def flat(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
-    """Read the likeliest lattices, made straight, by the readers."""
-    begin = time.process_time()
-    for placed in likeliest(tried)[:_FLATTENED]:
-        if time.process_time() - begin > budget_s:
-            break
-        crop = cropped(picture, placed, CROP_MODULE_PX)
-        if found := _by_readers(crop, flattened(crop, placed.side), placed, "rectified, flattened", hints):
-            return found
-    return None
-
-
-def deblurred(picture: Grey8, tried: list[Placed], budget_s: float, hints: Hints) -> Attempt | None:
-    """Deblur and read the likeliest lattices; without a text, what was made of the first."""
+def deblurred(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None:
+    """Deblur and read the likeliest lattices that are not sharp; without a text, what was made of the first."""
     begin = time.process_time()
     first: Attempt | None = None
     best = likeliest(tried)
-    for placed, is_flat in [*((placed, False) for placed in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
+    for one, is_flat in [*((one, False) for one in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
         left = budget_s - (time.process_time() - begin)
         if left <= 0:
             break
-        attempt = _deblurred(
-            picture, placed, is_flat, partial(deblur, symbol_version=hints.symbol_version, budget_s=left), hints
-        )
+        step, crop = ("rectified, flattened", one.straight) if is_flat else ("rectified", _to_deblur(one))
+        restore = partial(deblur, symbol_version=hints.symbol_version, budget_s=left)
+        attempt = _deblurred(crop, one.placed, step, restore, hints, SHARP)
         if attempt and attempt.codes:
             return attempt
         first = first or attempt
     return first
-
-
-def likeliest(tried: list[Placed]) -> list[Placed]:
-    """Lattices, that which agrees best with the picture first."""
-    return sorted(tried, key=lambda one: -one.agreement)
 
 
 def corners_of(placed: Placed) -> Corners:
@@ -212,7 +197,7 @@ def _by_modules(before: Real, crop: Real, placed: Placed, step: str, hints: Hint
     return None
 
 
-def _by_readers(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
+def _by_readers(crop: Real, placed: Placed, hints: Hints) -> Attempt | None:
     """Read an upright crop by the readers."""
     codes = _read_upright(to_uint8(on_paper(crop, placed.side)))
     if not codes:
@@ -220,7 +205,7 @@ def _by_readers(before: Real, crop: Real, placed: Placed, step: str, hints: Hint
     proof = prove(codes[0].text, placed.symbol_version, module_darkness(crop, placed.side), hints)
     # Its reader's error correction accepts what nobody restored, be it seen too badly here to be proven.
     proof = proof if proof and proof.holds else None
-    return Attempt(step, (proven_at(codes[0], placed, proof),), before, proof=proof)
+    return Attempt("rectified", (proven_at(codes[0], placed, proof),), crop, proof=proof)
 
 
 def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:
@@ -256,16 +241,23 @@ def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
     )
 
 
+def _to_deblur(one: Cutout) -> Real:
+    return one.crop(max(_CROP_PX / (one.placed.side + 2 * MARGIN), _LEAST_MODULE_PX))
+
+
 def _deblurred(
-    picture: Grey8, placed: Placed, is_flat: bool, restore: Callable[[Image], Restored], hints: Hints
+    crop: Real,
+    placed: Placed,
+    step: str,
+    restore: Callable[[Image], Restored],
+    hints: Hints,
+    sharpest: float = np.inf,
 ) -> Attempt | None:
-    if is_flat:
-        step, crop = "rectified, flattened", flattened(cropped(picture, placed, CROP_MODULE_PX), placed.side)
-    else:
-        module_px = max(_CROP_PX / (placed.side + 2 * MARGIN), _LEAST_MODULE_PX)
-        step, crop = "rectified", cropped(picture, placed, module_px)
+    image = on_paper(crop, placed.side).astype(np.float64)
+    if tenengrad(image) > sharpest:
+        return Attempt(f"{step}: sharp, not read", (), crop)
     try:
-        restored = restore(on_paper(crop, placed.side).astype(np.float64))
+        restored = restore(image)
     except ValueError:  # nothing in it that could be blurred
         return None
     step = f"{step}, deblurred, {restored.route}"

@@ -11,7 +11,6 @@
 | resembling, deblurred | the same in the picture deblurred by the likeliest blurs | `whole` |
 | completed | symbols found by two finder patterns, the third hidden | `triples` |
 | upright | symbols found, by the readers, and deblurred by the likeliest blurs; after each of these | `located` |
-| flattened | symbols found and made straight, by the readers | `located` |
 | other readers | on the picture as it is | `cascade` |
 | deblurred | the chain `deblur` on upright symbols | `located` |
 | deblurred whole | the same on a symbol that fills its picture | `whole` |
@@ -191,20 +190,20 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
         yield from (variants, other_readers, other_variants)
         return
     from qrestore.reading import located, whole
+    from qrestore.reading.cutout import Cutout
     from qrestore.reading.deblur import BUDGET_S
     from qrestore.reading.erasures import erased
     from qrestore.reading.finders import alike, nested, nested_or_alike
     from qrestore.reading.network import networked
-    from qrestore.reading.rectify import Placed
     from qrestore.reading.triples import completed
 
     budget_s = effort * BUDGET_S
-    outlined: list[Placed] = []
+    outlined: list[Cutout] = []
     look = partial(located.lattices, picture, hints=hints)
     yield "outlined", lambda: located.searched(picture, look(find=nested), outlined, (), budget_s, hints)
     yield "deblurred at once", lambda: whole.deblurred_at_once(picture, hints)
     yield variants
-    yield "erasures", lambda: erased(picture, outlined, budget_s, hints)
+    yield "erasures", lambda: erased(outlined, budget_s, hints)
     tried = outlined
     further = {
         "resembling": look(find=alike),
@@ -212,18 +211,20 @@ def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None)
         "completed": look(find=nested_or_alike, group=completed),
     }
     for step, found in further.items():
-        new: list[Placed] = []
+        new: list[Cutout] = []
         yield step, partial(located.searched, picture, found, new, tried, budget_s, hints)
-        yield "upright", partial(located.upright, picture, new, budget_s, hints)
-        yield "erasures", partial(erased, picture, new, budget_s, hints)
+        yield "upright", partial(located.upright, new, budget_s, hints)
+        yield "erasures", partial(erased, new, budget_s, hints)
         tried = tried + new
-    yield "upright", lambda: located.upright(picture, outlined, budget_s, hints)
-    yield "flattened", lambda: located.flat(picture, tried, budget_s, hints)
+    yield "upright", lambda: located.upright(outlined, budget_s, hints)
     yield other_readers
-    yield "deblurred", lambda: located.deblurred(picture, tried, budget_s, hints)
+    yield "deblurred", lambda: located.deblurred(tried, budget_s, hints)
     yield "deblurred whole", lambda: whole.deblurred_whole(picture, budget_s, hints)
     yield other_variants
-    yield "network", lambda: networked(picture, tried, budget_s, hints, model or shipped_or_none())
+    yield (
+        "network",
+        lambda: networked(picture, [one.placed for one in tried], budget_s, hints, model or shipped_or_none()),
+    )
 
 
 def _of_readers(found: cascade.Reading) -> Attempt | None:

@@ -34,7 +34,7 @@ _ROUGH_SIZES, _ROUGH_STEP, _TURNS = 1.15 ** np.arange(-1, 2), 1.4, 12
 _PAIRS, _COMPARED = 250, 60
 """Pairs of finders of one kind, and triples of all, that are looked at, the likeliest by these."""
 _TRIPLES = 8
-_COMPLETED, _COMPLETIONS = 4, 24
+_COMPLETED, _COMPLETIONS = 4, 12
 """Pairs of a kind that are completed, and triples of all that come of it."""
 
 

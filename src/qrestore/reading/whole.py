@@ -11,10 +11,11 @@ from qrestore.reading.attempt import Attempt
 from qrestore.reading.deblur import deblur, deblur_at_once, is_light_on_dark, squared
 from qrestore.reading.finders import alike
 from qrestore.reading.hints import Hints
-from qrestore.reading.located import lattices, proven_at
+from qrestore.reading.located import SHARP, lattices, proven_at
 from qrestore.reading.rectify import Homography, Placed
 from qrestore.reading.verified import verified
 from qrestore.restoration.result import Restored
+from qrestore.restoration.sharpness import tenengrad
 
 
 def deblurred_at_once(picture: Grey8, hints: Hints) -> Attempt | None:
@@ -23,19 +24,22 @@ def deblurred_at_once(picture: Grey8, hints: Hints) -> Attempt | None:
 
 
 def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | None:
-    """Deblur a picture as a whole; a text counts when it explains the modules that the picture shows.
+    """Deblur a picture as a whole that is not sharp; a text counts when it explains the modules that it shows.
 
     Parameters
     ----------
     picture : (height, width) uint8.
     budget_s : CPU seconds after which no further route begins.
     """
-    return _deblurred(picture, partial(deblur, symbol_version=hints.symbol_version, budget_s=budget_s), hints)
+    restore = partial(deblur, symbol_version=hints.symbol_version, budget_s=budget_s)
+    return _deblurred(picture, restore, hints, SHARP)
 
 
 def lattices_deblurred(picture: Grey8, hints: Hints) -> Iterator[Placed]:
     """Lattices that are found in a picture deblurred by the likeliest kernels: blur hides finder patterns first."""
     image = squared(picture)
+    if tenengrad(image) > SHARP:
+        return
     try:
         restored = deblur_at_once(image)
     except ValueError:  # as in `_deblurred`
@@ -45,8 +49,12 @@ def lattices_deblurred(picture: Grey8, hints: Hints) -> Iterator[Placed]:
         yield replace(placed, homography=back @ placed.homography, light_on_dark=placed.light_on_dark != is_inverted)
 
 
-def _deblurred(picture: Grey8, restore: Callable[[Image], Restored], hints: Hints) -> Attempt | None:
+def _deblurred(
+    picture: Grey8, restore: Callable[[Image], Restored], hints: Hints, sharpest: float = np.inf
+) -> Attempt | None:
     image = squared(picture)
+    if tenengrad(image) > sharpest:
+        return None
     try:
         restored = restore(image)
     except ValueError:  # even, or without any ink: nothing that could be blurred
