@@ -33,7 +33,7 @@ test: $(READY) ## tests that take minutes
 	@echo "Slow tests (servers, faults, browser, whole flows): make test-slow. Format, types, layers: make check"
 
 test-slow: $(READY) browser ## servers, faults, browser, the whole flow at toy size
-	@python -m pytest -m slow
+	@python -m pytest -m slow --durations 20
 
 check: $(READY) ## format, lint, types, layers
 	@ruff format --check .

@@ -74,31 +74,7 @@ def test_a_stage_past_its_limit_is_ended_and_named(toy: Toy, tmp_path: Path) -> 
     assert next(iter(json.loads(own.run("dvc", "status", "--json").stdout))) == "train@qr-deblurrer"
 
 
-def test_a_crash_between_push_and_commit_is_made_good(toy: Toy, tmp_path: Path) -> None:
-    here = toy.copy(tmp_path / "checkout")
-    here.run("python", "-m", "qrestore", "scans", str(scans(tmp_path / "scans")))
-    order = json.dumps({"push": True, "commit": True, "remote": str(tmp_path / "remote")})
-    flow = here.part("evaluation", order)
-    until(lambda: any(line["stage"] == "push data" and "Finished" in line["message"] for line in logged(here)))
-    flow.kill()
-    committed = here.run("git", "branch", "--list", "evaluation/*").stdout
-    code, output = here.part("evaluation", order).end()
-    assert code == 0, output
-    assert "Completed" not in {
-        state
-        for name, state in re.findall(r"Task run '([\w@]+)' - Finished in state (\w+)", output)
-        if "@scanned" in name
-    }
-    (branch,) = here.run("git", "for-each-ref", "--format=%(refname:short)", "refs/heads/evaluation").stdout.split()
-    assert not committed or committed.split()[-1] == branch
-    there = Toy(tmp_path / "there")
-    here.run("git", "clone", "--quiet", "--branch", branch, str(here.root), str(there.root))
-    there.run("dvc", "remote", "add", "--local", "--default", "ours", str(tmp_path / "remote"))
-    there.run("dvc", "pull", "--quiet")
-    assert there.run("dvc", "status", "--json").stdout.strip() == "{}"
-
-
-def test_a_remote_that_is_lost_keeps_the_results_for_the_next_run(toy: Toy, tmp_path: Path) -> None:
+def test_a_remote_that_is_lost_and_a_crash_between_push_and_commit_are_made_good(toy: Toy, tmp_path: Path) -> None:
     here = toy.copy(tmp_path / "checkout")
     here.run("python", "-m", "qrestore", "scans", str(scans(tmp_path / "scans")))
     remote = tmp_path / "remote"
@@ -113,10 +89,25 @@ def test_a_remote_that_is_lost_keeps_the_results_for_the_next_run(toy: Toy, tmp_
     assert re.search(r"evaluation failed: .*nothing is lost, the next run tries again", output)
     assert here.run("git", "branch", "--list", "evaluation/*").stdout == ""  # no commit without its data
     remote.unlink()
+    flow = here.part("evaluation", order)
+    pushed = "Finished in state Completed"
+    until(lambda: any(line["stage"] == "push data" and pushed in line["message"] for line in logged(here)))
+    flow.kill()
+    committed = here.run("git", "branch", "--list", "evaluation/*").stdout
     code, output = here.part("evaluation", order).end()
     assert code == 0, output
-    assert here.run("git", "branch", "--list", "evaluation/*").stdout
-    assert any(remote.rglob("*"))
+    assert "Completed" not in {
+        state
+        for name, state in re.findall(r"Task run '([\w@]+)' - Finished in state (\w+)", output)
+        if "@scanned" in name
+    }
+    (branch,) = here.run("git", "for-each-ref", "--format=%(refname:short)", "refs/heads/evaluation").stdout.split()
+    assert not committed or committed.split()[-1] == branch
+    there = Toy(tmp_path / "there")
+    here.run("git", "clone", "--quiet", "--branch", branch, str(here.root), str(there.root))
+    there.run("dvc", "remote", "add", "--local", "--default", "ours", str(remote))
+    there.run("dvc", "pull", "--quiet")
+    assert there.run("dvc", "status", "--json").stdout.strip() == "{}"
 
 
 def test_scans_of_a_remote_that_is_away_are_named(toy: Toy, tmp_path: Path) -> None:
