@@ -10,10 +10,8 @@ measured, and its table in docs/reading.md.
 
 import os
 import platform
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, islice
 from statistics import mean, median
@@ -24,10 +22,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.further import RADII_PX, blurred_further, generated_crop
+from benchmarks.parts import measured
 from benchmarks.photographs import CONDITIONS, Photograph, photograph
 from benchmarks.readme import ROOT, put
 from qrestore.datasets.synthesis import random_text
-from qrestore.files import read_json, write_json
 from qrestore.intervals import wilson
 from qrestore.reading import reader
 from qrestore.reading.cascade import read
@@ -42,7 +40,7 @@ PAGE = ROOT / "docs/reading.md"
 EACH, SEED = 20, 2
 
 
-def photographs(each: int, seed: int) -> dict[str, Any]:
+def photographs(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
     """Right and wrong texts by condition: readers and cheap variants alone, and all."""
     rows = {}
     for number, condition in enumerate(tqdm(CONDITIONS, leave=False, disable=None)):
@@ -51,7 +49,7 @@ def photographs(each: int, seed: int) -> dict[str, Any]:
     return {"each": each, "seed": seed, "machine": _machine(), "conditions": rows}
 
 
-def crops(each: int, seed: int) -> dict[str, Any]:
+def crops(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
     """Right and wrong texts of crops that two readers read as they are, by how far they are blurred further."""
     drawn = (generated_crop(np.random.default_rng([seed, 3000, item])) for item in count())
     clean = list(islice((one for one in drawn if _is_clean(one)), each))
@@ -70,7 +68,7 @@ def _is_clean(drawn: Photograph) -> bool:
     return all(any(same_text(text, drawn.texts[0]) for text in texts) for texts in found)
 
 
-def proof(each: int, seed: int) -> dict[str, Any]:
+def proof(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
     """Agreement of the right text, and of another of the same version and level, where the symbol's place is known."""
     right, other = [], []
     for number, condition in enumerate(_FLAT):
@@ -181,26 +179,16 @@ def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, one thread"
 
 
-PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
-    "photographs": (photographs, table),
-    "crops": (crops, crops_table),
-    "proof": (proof, proof_table),
-}
+PARTS = {"photographs": photographs, "crops": crops, "proof": proof}
+TABLES = {"photographs": table, "crops": crops_table, "proof": proof_table}
 
 
-def main(part: str, each: int = EACH, seed: int = SEED) -> int:
-    """Measure one part, write it, print its table."""
-    cv2.setNumThreads(1)
-    measure, tabled = PARTS[part]
-    result = measure(each, seed)
-    write_json(RESULT, {**(read_json(RESULT) if RESULT.exists() else {}), part: result})
-    put(f"generated-{part}", tabled(read_json(RESULT)[part]), PAGE)
-    print(tabled(result))
-    return 0
+def main() -> None:
+    """Measure one part, write its table, print it."""
+    part, result = measured(PARTS, RESULT)
+    put(f"generated-{part}", TABLES[part](result[part]), PAGE)
+    print(TABLES[part](result[part]))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
-        print(f"usage: python -m benchmarks.generated {'|'.join(PARTS)} [EACH] [SEED]", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(main(sys.argv[1], *(int(value) for value in sys.argv[2:4])))
+    main()

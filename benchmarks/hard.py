@@ -7,7 +7,6 @@ Parameters are chosen on seed 1; seed 2 judges. Of destroyed codes the modules a
 that none is spared by not being found. Writes the part of `hard.json` that it measured.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.destroyed import DESTROYED
+from benchmarks.parts import measured
 from benchmarks.photographs import CONDITIONS, Photograph, photograph
-from qrestore.files import read_json, write_json
 from qrestore.reading import reader
 from qrestore.reading.cascade import read
 from qrestore.reading.cutout import Cutout
@@ -29,7 +28,7 @@ from qrestore.reading.rectify import Placed
 from qrestore.symbol.decode import same_text
 from qrestore.symbol.geometry import side_modules
 
-HERE = Path(__file__).parent
+RESULT = Path(__file__).parent / "hard.json"
 EACH, SEED = 20, 2
 KINDS = (
     "glare", "noisy", "out of focus", "moved", "shaken", "everything a little", "crumpled", "bent",
@@ -47,7 +46,7 @@ HINTS: dict[str, Callable[[Photograph], Hints]] = {
 }
 
 
-def photographs(each: int, seed: int) -> dict[str, Any]:
+def photographs(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
     """Right reads by step, and of what is unread by hint."""
     numbers = list(CONDITIONS)
     steps: Counter[str] = Counter()
@@ -79,7 +78,7 @@ def photographs(each: int, seed: int) -> dict[str, Any]:
     }
 
 
-def destroyed(each: int, seed: int) -> dict[str, Any]:
+def destroyed(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
     """Texts that are invented, by kind and hint."""
     rows: dict[str, dict[str, int]] = {}
     for number, (kind, draw) in enumerate(DESTROYED.items()):
@@ -128,25 +127,15 @@ def false_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-PARTS: dict[str, tuple[Callable[[int, int], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
-    "photographs": (photographs, table),
-    "destroyed": (destroyed, false_table),
-}
+PARTS = {"photographs": photographs, "destroyed": destroyed}
+TABLES = {"photographs": table, "destroyed": false_table}
 
 
-def main(part: str, each: int = EACH, seed: int = SEED) -> int:
-    """Measure one part, write it, print its table."""
-    cv2.setNumThreads(1)
-    measure, tabled = PARTS[part]
-    result = measure(each, seed)
-    path = HERE / "hard.json"
-    write_json(path, {**(read_json(path) if path.exists() else {}), part: result})
-    print(tabled(result))
-    return 0
+def main() -> None:
+    """Measure one part, print its table."""
+    part, result = measured(PARTS, RESULT)
+    print(TABLES[part](result[part]))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
-        print(f"usage: python -m benchmarks.hard {'|'.join(PARTS)} [EACH] [SEED]", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(main(sys.argv[1], *(int(value) for value in sys.argv[2:4])))
+    main()

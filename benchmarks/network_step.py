@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from benchmarks.destroyed import DESTROYED
 from benchmarks.network_attacks import attacked
+from benchmarks.parts import measured
 from benchmarks.photographs import CONDITIONS, Photograph, Scene, photograph, seen
 from benchmarks.readme import put
 from benchmarks.without import WITHOUT
@@ -33,7 +34,6 @@ from qrestore.arrays import Grey8
 from qrestore.config import load_section
 from qrestore.datasets.motion import Motion, motion_pair
 from qrestore.datasets.synthesis import random_text
-from qrestore.files import read_json, write_json
 from qrestore.reading.framed import VERSIONS, codes_in, framed, whole
 from qrestore.reading.hints import NOTHING_KNOWN
 from qrestore.reading.likely import Look, explained, levelled, look_at, prepare
@@ -65,7 +65,7 @@ _BOUNDS = (0.05, 0.1, 0.15)
 _STEPS = 40
 
 
-def reads(each: int) -> dict[str, Any]:
+def reads(each: int = EACH) -> dict[str, Any]:
     """What is read beyond the chain, by condition, and the CPU time of it."""
     prepare()
     loaded(shipped_model())
@@ -90,7 +90,7 @@ def reads(each: int) -> dict[str, Any]:
     return {"conditions": rows}
 
 
-def set_up(_: int) -> dict[str, float]:
+def set_up() -> dict[str, float]:
     """CPU seconds of what is set up once a process."""
     begin = time.process_time()
     prepare()
@@ -137,7 +137,7 @@ def _neighbour(text: str, rng: np.random.Generator) -> str:
     return text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :]
 
 
-def limits(each: int) -> dict[str, Any]:
+def limits(each: int = EACH) -> dict[str, Any]:
     """Fits of moved symbols and of pictures without any; shares that right texts and their neighbours explain."""
     fits: dict[str, list[float]] = {"moved symbols": []}
     right, neighbours = [], []
@@ -187,7 +187,7 @@ def _quantiles(values: list[float]) -> list[float]:
     return [round(float(value), 3) for value in np.quantile(values, (0, 0.05, 0.5, 0.95, 1))]
 
 
-def attacks(each: int) -> dict[str, Any]:
+def attacks(each: int = EACH) -> dict[str, Any]:
     """Texts that the step reads in spoilt symbols, and in what was made for the network to draw another text."""
     spoilt = replace(_CLOSE, damage=(0.05, 0.3), motion=(0, 4))
     damaged = Counter(judged(_moved(item, spoilt)) for item in range(each))
@@ -264,7 +264,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "reads": reads,
     "set-up": set_up,
     "limits": limits,
@@ -272,17 +272,12 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
-def main(part: str, each: int = EACH) -> int:
-    """Measure one part, write it; the tables once all are there."""
-    cv2.setNumThreads(1)
-    result = {**(read_json(RESULT) if RESULT.exists() else {}), part: PARTS[part](each)}
-    write_json(RESULT, result)
-    if all(name in result for name in PARTS):
+def main() -> None:
+    """Measure one part; write the tables once all are there."""
+    _, result = measured(PARTS, RESULT)
+    if result.keys() >= PARTS.keys():
         put("network-step", table(result), PAGE)
-    return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
-        sys.exit(f"usage: python -m benchmarks.network_step {'|'.join(PARTS)} [EACH]")
-    sys.exit(main(sys.argv[1], *(int(value) for value in sys.argv[2:3])))
+    main()
