@@ -101,6 +101,45 @@ def test_drawings_stay_in_their_folder_and_are_not_read_as_pictures(pictures, bl
     assert "out: holds nothing but drawings" in capsys.readouterr().err
 
 
+def test_a_picture_of_the_same_name_in_another_folder_is_another(pictures, capsys, monkeypatch):
+    stat = (pictures / "a.png").stat()
+    os.utime(pictures / "b.png", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for name in "ab":
+        folder = pictures.parent / name
+        folder.mkdir()
+        (pictures / f"{name}.png").rename(folder / "x.png")
+        monkeypatch.chdir(folder)
+        assert [each["text"] for each in results(capsys, "x.png", "-o", "../out")] == [f"text {name}"]
+
+
+def test_what_was_only_read_is_drawn_when_that_is_asked_for(pictures, blurred, capsys):
+    (pictures / "a.png").write_bytes(blurred)
+    assert main(["read", "pictures", "-o", "out"]) == 0
+    assert main(["restore", "pictures", "-o", "out"]) == 0
+    assert {f"{name}.png.restored.png" for name in "abc"} <= set(below("out"))
+
+
+CRASHING = """
+import os
+import zxingcpp
+real = zxingcpp.read_barcodes
+zxingcpp.read_barcodes = lambda picture, **options: os.abort() if len(picture) == 99 else real(picture, **options)
+"""
+
+
+def test_a_reader_that_crashes_again_when_a_batch_goes_on_costs_its_picture_again(pictures, tmp_path):
+    (pictures / "a.png").write_bytes(encoded(np.full((99, 99), 255, np.uint8)))
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/sitecustomize.py").write_text(CRASHING)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'library'}:{Path(__file__).parents[1] / 'src'}"}
+    for _ in range(2):
+        command = [sys.executable, "-m", "qrestore", "read", "pictures", "-o", "out"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1, done.stderr
+        assert "pictures/a.png: unread: its reader crashed (SIGABRT)" in done.stderr
+        assert [each["text"] for each in kept("out")] == [None, "text b", "text c"]
+
+
 def test_a_picture_that_could_not_be_opened_is_tried_again(pictures, capsys):
     picture = pictures / "a.png"
     content, stat = picture.read_bytes(), picture.stat()
@@ -159,6 +198,14 @@ def test_hints_that_are_wrong_are_named_as_a_cause(pictures, capsys):
     (pictures / "noise.png").write_bytes(encoded(np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)))
     (found,) = results(capsys, "pictures/noise.png", "--version-hint", "9", code=1)
     assert found["reason"] == "no QR code is seen; or what is said to be known of it is wrong"
+    (found,) = results(capsys, "pictures/a.png", "--version-hint", "9", "--prefix", "https:")
+    assert found["notes"] == ["not as it is said to be: version 1, not 9; beginning text a, not https:"]
+
+
+def test_letters_are_shown_as_they_are_and_controls_by_their_numbers(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(encoded(symbol_picture("東京都\u3000千代田区 👨\u200d👩 \u202e\x1b[31m", 5)))
+    assert main(["read", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().out == "東京都\u3000千代田区 👨\u200d👩 \\u202e\\x1b[31m\n"
 
 
 @pytest.mark.parametrize("coding", ["ascii", "latin-1"])

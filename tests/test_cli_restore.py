@@ -119,6 +119,19 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not (tmp_path / name).exists()
 
 
+def test_the_picture_itself_is_not_written_over(blurred: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = blurred.read_bytes()
+    assert main(["restore", str(blurred), "-o", str(blurred.parent / ".." / blurred.parent.name / "blurred.png")]) == 2
+    assert "blurred.png: is the picture itself; give another name" in capsys.readouterr().err
+    assert blurred.read_bytes() == before
+
+
+def test_a_folder_named_like_a_picture_is_a_folder(blurred: Path, tmp_path: Path) -> None:
+    (out := tmp_path / "out.png").mkdir()
+    assert main(["restore", str(blurred), "-o", str(out)]) == 0
+    assert (out / "blurred.png.restored.png").is_file()
+
+
 def test_a_folder_may_have_a_dot_in_its_name(blurred: Path, tmp_path: Path) -> None:
     out = tmp_path / "2026.11"
     assert main(["restore", str(blurred), "-o", str(out)]) == 0

@@ -136,7 +136,7 @@ def _check_utf8(name: str, text: str | None) -> None:
 
 def _read(arguments: argparse.Namespace) -> int:
     from qrestore.reading.labels import read_label
-    from qrestore.reading.pictures import STANDARD_INPUT
+    from qrestore.reading.paths import STANDARD_INPUT
     from qrestore.symbol.decode import missing_readers
 
     for note in missing_readers():

@@ -58,7 +58,7 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     effort_help = "0: readers and variants; each step allows 0.3 s more of CPU to find, flatten, deblur (default: 1)"
     command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
     command.add_argument(
-        "--timeout", type=_seconds, default=_TIMEOUT_S, metavar="S", help="seconds a picture may take (default: 60)"
+        "--timeout", type=_seconds, metavar="S", help="seconds a picture may take before it is given up (default: 60)"
     )
     command.add_argument("--jobs", type=_count, default=1, metavar="N", help="pictures at once (default: 1)")
     command.add_argument("--all", action="store_true", help="look for more codes than those that are found first")
@@ -84,19 +84,25 @@ def _count(text: str) -> int:
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    if arguments.output and arguments.output.suffix.lower() == ".png":
+    if arguments.output and _is_picture(arguments.output):
         raise UsageError(f"{shown(arguments.output)}: expected a folder; `qrestore restore` writes a picture")
     return _work(arguments, arguments.output, None, _tell)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
+    output: Path = arguments.output
+    if not _is_picture(output):
+        return _work(arguments, output, None, _tell)
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"{shown(output)}: expected a folder, or a name that ends in .png")
+    return _work(arguments, None, output, _describe)
+
+
+def _is_picture(output: Path) -> bool:
+    """Whether what shall be written is named like a picture, and no folder of that name is there."""
     from qrestore.pictures import SUFFIXES
 
-    if (suffix := arguments.output.suffix.lower()) != ".png":
-        if suffix in SUFFIXES and not arguments.output.is_dir():
-            raise UsageError(f"{shown(arguments.output)}: expected a folder, or a name that ends in .png")
-        return _work(arguments, arguments.output, None, _tell)
-    return _work(arguments, None, arguments.output, _describe)
+    return output.suffix.lower() in SUFFIXES and not output.is_dir()
 
 
 def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | None, tell: Any) -> int:
@@ -111,7 +117,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         print(f"note: {note}", file=sys.stderr)
     job = Job(
         effort=arguments.effort,
-        timeout_s=arguments.timeout,
+        timeout_s=arguments.timeout or _TIMEOUT_S,
         hints=Hints(arguments.version_hint, arguments.level_hint, arguments.prefix),
         every=arguments.all,
         key=key_of(arguments.key) if arguments.key else None,
@@ -128,10 +134,14 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         return USAGE
     if picture and len(given) > 1:
         raise UsageError(f"{shown(picture)}: {len(given)} pictures do not fit in one; give a folder")
+    if picture and picture.exists() and isinstance(given[0][1], Path) and picture.samefile(given[0][1]):
+        raise UsageError(f"{shown(picture)}: is the picture itself; give another name to write to")
     sources = list(_placed(given, folder, picture, drawn=arguments.run is _restore))
+    # One picture alone is read here, which is quicker; its reader may crash or hang, and nothing else is lost.
+    jobs = 0 if len(sources) == 1 and not folder and not arguments.timeout else arguments.jobs
     unread = 0
     for found in tqdm(
-        _results(sources, job, folder, arguments.jobs), total=len(sources), unit="picture", leave=False,
+        _results(sources, job, folder, jobs), total=len(sources), unit="picture", leave=False,
         disable=None if len(sources) > 1 else True,
     ):  # fmt: skip
         unread += found["status"] == "unread"
@@ -143,7 +153,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
 
 
 def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[tuple[str, Path | bytes]]:
-    from qrestore.reading.pictures import STANDARD_INPUT, PathError, pictures_at
+    from qrestore.reading.paths import STANDARD_INPUT, PathError, pictures_at
 
     for path in paths:
         if path == STANDARD_INPUT:
@@ -198,7 +208,7 @@ def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> It
             for source, is_known in zip(sources, are_known, strict=True):
                 found = journal.find(source) if is_known else None
                 if found is None:
-                    found = (job(source) if is_known else next(fresh)).to_json()
+                    found = next(_worked_off([source], job, jobs) if is_known else fresh).to_json()
                     journal.add(source, found)
                 yield found
         finally:
@@ -206,13 +216,25 @@ def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> It
 
 
 def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
-    """Work a single picture off here; several in child processes, whose crash costs one picture."""
+    """Work pictures off in so many child processes, whose crash costs one picture, or here."""
     from qrestore.reading.batch import read_all
     from qrestore.reading.job import refused
 
-    if len(sources) < 2:
-        return map(job, sources)
+    if not jobs:
+        return (_worked_here(source, job) for source in sources)
     return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s + _PATIENCE_S)
+
+
+def _worked_here(source: Any, job: Any) -> Any:
+    from qrestore.reading.batch import why
+    from qrestore.reading.job import refused
+
+    try:
+        return job(source)
+    except (ValueError, OSError, RuntimeError):  # of the command, not of the picture
+        raise
+    except Exception as error:  # whatever a library raises
+        return refused(source, why(error))
 
 
 def _tell(found: dict[str, Any], is_named: bool) -> None:
@@ -239,8 +261,11 @@ def _tell(found: dict[str, Any], is_named: bool) -> None:
 
 def _how(found: dict[str, Any]) -> str:
     """How a restored picture was read, and how sure that is."""
+    from qrestore.reading.proof import LEAST_AGREEMENT
+
     code = found["codes"][0]
-    how = f"restored ({found['step']}); the text explains {code['agreement']:.0%} of what its modules show"
+    explained = f"{code['agreement']:.0%} of what its modules show ({LEAST_AGREEMENT:.0%} are needed)"
+    how = f"restored ({found['step']}); the text explains {explained}"
     return f"{how}, and {code['margin']:.0%} of the error correction is left" if code["margin"] > 0 else how
 
 

@@ -24,7 +24,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "AVIF
 
 MAX_MEGAPIXELS = 100
 MAX_SCAN_MEGAPIXELS = 600
-MAX_SIDE_PX = 32_767
+MAX_SIDE_PX = 32_766
 """OpenCV's own limit for a warp; longer strips also cost some readers minutes."""
 MIN_SIDE_PX = 21
 """A version 1 symbol at one pixel a module."""

@@ -15,7 +15,7 @@ def source(tmp_path):
 
 
 def found(text):
-    return {"text": text, "milliseconds": {"as it is": 1}, "files": []}
+    return {"path": "a.png", "text": text, "milliseconds": {"as it is": 1}, "files": []}
 
 
 def test_what_was_kept_is_found_again_and_outlives_a_torn_line(tmp_path, source):

@@ -11,7 +11,7 @@ import pytest
 import segno
 from PIL import Image, ImageCms
 
-from qrestore.pictures import PictureError
+from qrestore.pictures import MAX_SIDE_PX, PictureError
 from qrestore.reading import opening
 from qrestore.reading.opening import MAX_READ_MEGAPIXELS, open_picture
 from qrestore.reading.reader import read
@@ -161,7 +161,7 @@ def test_60_megapixels(kind):
         (24_501, 24_501, 1, 0, "more than 600 megapixels: scale it down"),
         (2**31 - 1, 2**31 - 1, 8, 6, "more than 600 megapixels"),
         (20_000, 20_000, 8, 2, "20000 x 20000 px: takes 1600 MB to open (limit 1000 MB): scale it down"),
-        (100_000, 60, 8, 0, "longer than 32767: scale it down or cut it up"),
+        (100_000, 60, 8, 0, "longer than 32766: scale it down or cut it up"),
         (20, 400, 8, 0, "20 x 400 px: too small for any QR code"),
     ],
 )
@@ -184,6 +184,19 @@ def test_a_long_strip_is_scaled_down():
     found = read(encoded(strip))
     assert (found.text, found.notes) == ("hello", ("40000 x 200 px, read at 20000 x 100",))
     np.testing.assert_allclose(found.codes[0].corners, np.add(CORNERS, (30_000, 0)), atol=4)
+
+
+def test_the_longest_strip_that_is_read():
+    wide = np.full((22, MAX_SIDE_PX), 255, np.uint8)
+    wide[::2, ::3] = 0
+    assert read(wide).status == "unread"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_white_on_nothing_is_seen(mode):
+    white = Image.new(mode, (300, 300), "white")
+    white.putalpha(image("L").resize((300, 300)))
+    assert read(encoded(white)).text == "hello"
 
 
 def test_the_content_tells_the_format_and_not_the_name(tmp_path):

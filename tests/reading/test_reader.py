@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 import numpy as np
@@ -9,6 +10,7 @@ import qrestore
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
+from qrestore.reading.hints import Hints
 from qrestore.reading.reader import read, restore
 from tests.reading.scenes import scene, square_at
 from tests.samples import encoded, symbol_picture
@@ -102,6 +104,30 @@ def test_a_restored_symbol_is_proven_and_shown(blurred):
     assert attempt.before.shape == attempt.after.shape
     assert attempt.proof.right.shape == (29, 29)
     assert found.image is attempt.after
+
+
+def test_threads_share_no_time(blurred):
+    hard = scene("read by several threads", 3, square_at(150, 150, 225), (300, 300))
+    pictures = 6 * [to_uint8(blur(from_uint8(hard), disk(11)))]
+    with ThreadPoolExecutor(6) as pool:
+        assert {found.text for found in pool.map(read, pictures)} == {"read by several threads"}
+
+
+@pytest.mark.parametrize("radius_px", [8, 10])
+def test_a_mirrored_symbol_is_read_through_blur(radius_px):
+    sharp = scene("behind glass", 3, square_at(300, 250, 240, 25))[:, ::-1]
+    found = restore(to_uint8(blur(from_uint8(sharp), disk(radius_px))))
+    assert (found.result.status, found.result.text) == ("restored", "behind glass")
+    (code,) = found.result.codes
+    right = square_at(300, 250, 240, 25) * (-1, 1) + (sharp.shape[1], 0)
+    assert np.abs(np.array(code.corners) - right).max() < 3
+    assert code.agreement > 0.6
+
+
+@pytest.mark.parametrize("wrong", [Hints(symbol_version=41), Hints(level="X")])
+def test_what_no_symbol_has_is_no_hint(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        read(symbol_picture("hello"), hints=wrong)
 
 
 def test_without_time_no_step_but_the_first_is_taken(blurred):

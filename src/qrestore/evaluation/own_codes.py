@@ -18,7 +18,7 @@ from qrestore.learning.model import Restore, load_deblurrer
 from qrestore.learning.recipe import Recipe
 from qrestore.learning.tasks import Bar, carry_out, motion_task
 from qrestore.pictures import PictureError, open_colour
-from qrestore.reading.pictures import pictures_at
+from qrestore.reading.paths import pictures_at
 from qrestore.reading.sight import contents
 from qrestore.symbol.geometry import Level, module_matrix, side_modules
 

@@ -188,9 +188,14 @@ def _work_off(pipe: Connection, work: Callable[[Any], Any], source: Any) -> None
             try:
                 pipe.send(_Answer(work(source)))
             except Exception as error:  # whatever a library raises; one that cannot be pickled, too
-                told = " ".join(str(error).split())
-                pipe.send(_Answer(None, f"its reader failed ({type(error).__name__}{told and ': '}{told})"))
+                pipe.send(_Answer(None, why(error)))
             source = pipe.recv()
+
+
+def why(error: Exception) -> str:
+    """Why a library gave nothing, in one line."""
+    told = " ".join(str(error).split())
+    return f"its reader failed ({type(error).__name__}{told and ': '}{told})"
 
 
 def _end_with_parent() -> None:

@@ -83,7 +83,7 @@ class Work:
 
     def in_time(self) -> bool:
         """Whether a further step may begin."""
-        return time.process_time() < self.deadline
+        return time.thread_time() < self.deadline
 
     def read(self, modules: NDArray[np.floating]) -> str | None:
         """Text of module values in [0, 1], drawn clean; the reader is spared what has no valid format information."""

@@ -1,4 +1,4 @@
-"""The cascade: readers on the picture as it is, then on a few cheap variants of it; the first success ends it."""
+"""Readers on a picture as it is, then on a few cheap variants of it; the first success ends it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -135,12 +135,12 @@ def deblur(image: Image, *, symbol_version: int | None = None, budget_s: float =
         if tried and sum(seconds.values()) > budget_s:
             break
         prepare_route()
-        before = time.process_time()
+        before = time.thread_time()
         try:
             tried.append(route())
         except ValueError as error:  # no ink that this route could work with; the next may
             refusals.append(error)
-        seconds[name] = time.process_time() - before
+        seconds[name] = time.thread_time() - before
         if tried and tried[-1].text is not None:
             return replace(tried[-1], seconds=seconds)
     if refusals and len(tried) < 2:  # nothing but the picture itself

@@ -12,7 +12,7 @@ import numpy as np
 
 from qrestore.arrays import Grey8, Image
 from qrestore.restoration.result import Decode
-from qrestore.symbol.decode import Reader, readers, text_of
+from qrestore.symbol.decode import Reader, readers, text_of_barcode
 
 SMALL_PX = 200
 """Pictures of a shorter side are read at twice the size or more: modules of few pixels are not found."""
@@ -63,9 +63,7 @@ def _zxing(binarizer: Any) -> Decode:
             return None
         if not codes:
             return None
-        code = codes[0]
-        names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
-        return code.text if names_charset else text_of(bytes(code.bytes)) or code.text
+        return text_of_barcode(codes[0])
 
     return decode
 

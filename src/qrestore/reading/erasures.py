@@ -77,7 +77,7 @@ def erased(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None
     tried : lattices that were looked at.
     budget_s : CPU seconds after which nothing further is tried.
     """
-    end = time.process_time() + budget_s
+    end = time.thread_time() + budget_s
     for one in likeliest(tried, LEAST_STRAIGHTENED)[:_LATTICES]:
         placed, crop = one.placed, one.crop()
         for step, shown in (("rectified, flattened", one.straight), ("rectified", crop)):
@@ -113,7 +113,7 @@ def _guesses(look: Look, symbol_version: int, hints: Hints, end: float) -> Itera
             if way := _presumed(start, words, look, symbol_version, level, mask):
                 ways.insert(0, way)
         for received, presumed in ways:
-            if time.process_time() > end:
+            if time.thread_time() > end:
                 return
             right = decoded(received, doubt, presumed, symbol_version, level)
             if right is not None:

@@ -10,10 +10,11 @@ from qrestore.datasets.synthesis import encode_png
 from qrestore.files import digest, whole
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.labels import read_label
-from qrestore.reading.model import NetworkModel
+from qrestore.reading.model import NetworkModel, shipped_or_none
 from qrestore.reading.reader import DEFAULT_EFFORT, restore
 from qrestore.reading.result import Result
 from qrestore.reading.sheet import sheet
+from qrestore.symbol.decode import readers
 from qrestore.terminal import shown
 
 
@@ -41,9 +42,9 @@ class Job:
 
     def asked(self) -> dict[str, Any]:
         """What results depend on, as JSON without the key itself."""
-        of_model = self.model and self.model.digest
-        of_key = self.key and digest(self.key)
-        return {**asdict(self), "key": of_key, "models": None, "model": of_model, "release": version("qrestore")}
+        model = self.model or shipped_or_none()
+        known = {"key": self.key and digest(self.key), "models": None, "model": model and model.digest}
+        return {**asdict(self), **known, "readers": list(readers()), "release": version("qrestore")}
 
     def __call__(self, source: Source) -> Result:
         """Read one picture, and draw what was asked for.
@@ -81,7 +82,10 @@ class Job:
 
 def _with_label(result: Result, source: Source, key: bytes, models: Path) -> Result:
     label = read_label(source.name, source.file, key, models)
-    if result.status != "unread" or label.text is None:
+    if result.status == "restored" and not label.codes:
+        told = "its dots are not seen in a picture that has to be restored: take it closer, sharper or in even light"
+        label = replace(label, reason=told)
+    if result.status != "unread" or label.message is None:  # a text counts that the message vouches for
         return replace(result, label=label)
     return replace(result, status="read", text=label.text, step="label", reason=None, label=label)
 

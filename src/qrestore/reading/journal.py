@@ -82,7 +82,7 @@ class Journal:
             return None
         with self.path.open("rb") as file:
             file.seek(at)
-            found: dict[str, Any] = json.loads(file.readline())["result"]
+            found: dict[str, Any] = json.loads(file.readline())["result"] | {"path": source.name}
         drawings = {shown(path): path for path in (source.restored, source.sheet) if path}
         return found if all(name in drawings and drawings[name].exists() for name in found["files"]) else None
 
@@ -101,11 +101,12 @@ class Journal:
                     file.write(json.dumps(found, ensure_ascii=False) + "\n")
 
     def _key(self, source: Source) -> str:
+        asked = source.restored is not None, self.asked
         if isinstance(source.file, bytes):
-            return digest([digest(source.file), self.asked])
+            return digest([digest(source.file), *asked])
         try:
             stat = source.file.stat()
             identity = [stat.st_size, stat.st_mtime_ns]
         except OSError:
             identity = []
-        return digest([str(source.file), identity, self.asked])
+        return digest([str(source.file.absolute()), identity, *asked])

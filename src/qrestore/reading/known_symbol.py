@@ -65,7 +65,7 @@ def known_symbol(
         A picture that is not square and grey, smaller than 64 px or even; corners that are not (4, 2).
     """
     _check(image, corners)
-    begin = time.process_time()
+    begin = time.thread_time()
     side_px = image.shape[0]
     known_corners = None if corners is None else Lattice(1, corners).resized(FINE_PX / side_px).corners
 
@@ -82,7 +82,7 @@ def known_symbol(
     is_linear = not refined
     if is_linear:
         work, refined, success = found_in(image**GAMMA)
-    located = time.process_time()
+    located = time.thread_time()
     if not refined:
         return Restored(
             image=image.astype(np.float64),
@@ -93,7 +93,7 @@ def known_symbol(
     if success is None:
         ways = routes(work, refined, None if is_linear else lambda: found_in(image**GAMMA))
         success = next((found for found in ways if found is not None), None)
-    seconds = {"locate": located - begin, "read": time.process_time() - located}
+    seconds = {"locate": located - begin, "read": time.thread_time() - located}
     if success is None:
         return _unread(image, refined[0], seconds)
     factor = side_px / FINE_PX

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -100,7 +101,7 @@ def searched(
     known : lattices that were looked at before, and are not again.
     budget_s : CPU seconds after which no further lattice is looked at.
     """
-    begin = time.process_time()
+    begin = time.thread_time()
     for placed in found:
         if not _stands_in(placed, picture) or any(_is_same(placed, other.placed) for other in (*known, *tried)):
             continue
@@ -108,10 +109,10 @@ def searched(
         crop = one.crop()
         if attempt := _by_modules(crop, crop, placed, "rectified", hints):
             return attempt
-        if time.process_time() - begin > budget_s:
+        if time.thread_time() - begin > budget_s:
             break
     for one in likeliest(tried, LEAST_STRAIGHTENED)[:_STRAIGHTENED]:
-        if time.process_time() - begin > budget_s:
+        if time.thread_time() - begin > budget_s:
             break
         if attempt := _by_modules(one.crop(), one.straight, one.placed, "rectified, flattened", hints):
             return attempt
@@ -120,25 +121,25 @@ def searched(
 
 def upright(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None:
     """Read the likeliest lattices by the readers, and deblurred by the likeliest kernels."""
-    begin = time.process_time()
+    begin = time.thread_time()
     for one in likeliest(tried)[:_UPRIGHT]:
         if found := _by_readers(one.crop(), one.placed, hints):
             return found
         found = _deblurred(_to_deblur(one), one.placed, "rectified", deblur_at_once, hints)
         if found and found.codes:
             return found
-        if time.process_time() - begin > budget_s:
+        if time.thread_time() - begin > budget_s:
             break
     return None
 
 
 def deblurred(tried: list[Cutout], budget_s: float, hints: Hints) -> Attempt | None:
     """Deblur and read the likeliest lattices that are not sharp; without a text, what was made of the first."""
-    begin = time.process_time()
+    begin = time.thread_time()
     first: Attempt | None = None
     best = likeliest(tried)
     for one, is_flat in [*((one, False) for one in best[:_DEBLURRED]), *((one, True) for one in best[:1])]:
-        left = budget_s - (time.process_time() - begin)
+        left = budget_s - (time.thread_time() - begin)
         if left <= 0:
             break
         step, crop = ("rectified, flattened", one.straight) if is_flat else ("rectified", _to_deblur(one))
@@ -189,12 +190,15 @@ def _reduced(picture: Grey8) -> tuple[Grey8, float]:
 def _by_modules(before: Real, crop: Real, placed: Placed, step: str, hints: Hints) -> Attempt | None:
     """Read an upright crop by its modules, then by those told apart through its blur."""
     darkness = module_darkness(crop, placed.side)
-    if found := _read_modules(matrices(darkness), darkness, placed, hints):
-        return Attempt(f"{step}, modules", found[:1], before, proof=found[1])
-    if found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
-        after = np.asarray(render(found[1].right, CROP_MODULE_PX, MARGIN))
-        return Attempt(f"{step}, equalised", found[:1], before, after, found[1])
-    return None
+    after = None
+    found = _read_modules(matrices(darkness), darkness, placed, hints)
+    if found:
+        step = f"{step}, modules"
+    elif found := _read_modules([equalised(crop, placed.symbol_version) > 0], darkness, placed, hints):
+        step, after = f"{step}, equalised", np.asarray(render(found.proof.right, CROP_MODULE_PX, MARGIN))
+    else:
+        return None
+    return Attempt(step, (found.code,), before.T if found.is_mirrored else before, after, found.proof)
 
 
 def _by_readers(crop: Real, placed: Placed, hints: Hints) -> Attempt | None:
@@ -208,12 +212,21 @@ def _by_readers(crop: Real, placed: Placed, hints: Hints) -> Attempt | None:
     return Attempt("rectified", (proven_at(codes[0], placed, proof),), crop, proof=proof)
 
 
-def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> tuple[Code, Proof] | None:
+class _Modules(NamedTuple):
+    """What modules say, and whether they are a mirror's."""
+
+    code: Code
+    proof: Proof
+    is_mirrored: bool
+
+
+def _read_modules(drawings: list[Matrix], darkness: Real, placed: Placed, hints: Hints) -> _Modules | None:
     for matrix in drawings:
-        if is_plausible(matrix) and (code := read_clean(matrix)):
-            proof = prove(code.text, placed.symbol_version, darkness, hints, [matrix])
-            if proof and proof.holds:
-                return proven_at(code, placed, proof), proof
+        for drawing, seen, at in ((matrix, darkness, placed), (matrix.T, darkness.T, placed.mirrored)):
+            if is_plausible(drawing) and (code := read_clean(drawing)):
+                proof = prove(code.text, at.symbol_version, seen, hints, [drawing])
+                if proof and proof.holds:
+                    return _Modules(proven_at(code, at, proof), proof, at is not placed)
     return None
 
 

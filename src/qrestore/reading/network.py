@@ -60,19 +60,19 @@ def networked(
         Weights that are missing, or none of a deblurrer: where something looks like a symbol.
     """
     prepare()
-    end = time.process_time() + budget_s
+    end = time.thread_time() + budget_s
     looks = _looks(picture, tried, hints, end)
     for look in looks:
         step = f"likeliest blur, {look.found.length_px:.0f} px {look.found.angle_deg:.0f} deg"
         if attempt := proven(look, look.estimate, step, hints):
             return attempt
-    if model is None or not looks or time.process_time() > end:
+    if model is None or not looks or time.thread_time() > end:
         return None
-    begin = time.process_time()
+    begin = time.thread_time()
     draw = loaded(model)
-    end += time.process_time() - begin
+    end += time.thread_time() - begin
     for look in looks:
-        if time.process_time() > end:
+        if time.thread_time() > end:
             break
         drawn = draw(look.shown.image, look.shown.placed.symbol_version)
         if attempt := proven(look, drawn, f"restored by {model.name}", hints):
@@ -85,7 +85,7 @@ def _looks(picture: Grey8, tried: list[Placed], hints: Hints, end: float) -> lis
     known = sorted((one for one in tried if one.symbol_version in VERSIONS), key=lambda one: -one.agreement)
     looks: list[Look] = []
     for placed in (*known[:_LOOKS], *whole(picture, hints)):
-        if looks and time.process_time() > end:
+        if looks and time.thread_time() > end:
             break
         with suppress(ValueError):  # placed outside of the picture
             looks.append(look_at(framed(picture, placed)))

@@ -73,6 +73,8 @@ def open_picture(picture: Picture) -> Opened:
 def _of_array(picture: NDArray[np.generic]) -> Opened:
     pixels: Any = picture
     if pixels.dtype != np.uint8:
+        if not np.issubdtype(pixels.dtype, np.floating):
+            raise ValueError(f"picture: {pixels.dtype}; expected uint8, or floats in [0, 1]")
         check_image(pixels, "picture")
         pixels = to_uint8(pixels)
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
@@ -102,7 +104,11 @@ def _of_file(image: Image.Image) -> Opened:
     turns = [_orientation(image)]
     image.load()
     turns.append(_orientation(image))  # a TIFF is turned already, a PNG may tell it last
-    grey = _upright(_reduced(image, left) if left > 1 else grey_of(image), turns[-1])
+    grey = _reduced(image, left) if left > 1 else grey_of(image)
+    if "A" in image.getbands() and grey.min() == 255:  # nothing is seen on white; on black, white is seen as its alpha
+        alpha = image.getchannel("A")
+        grey = _reduced(alpha, left) if left > 1 else grey_of(alpha)
+    grey = _upright(grey, turns[-1])
     turned = ("turned upright, as its EXIF says",) if max(turns) > 1 else ()
     return Opened(grey, 1 / factor, (*frames, *turned, *_scaled(size[::-1] if turns[-1] > 4 else size, factor)))
 

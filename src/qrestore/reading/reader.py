@@ -43,7 +43,7 @@ MAX_EFFORT = 9
 
 _SHOWN_MODULE_PX = 8
 _NOT_SEEN = "no QR code is seen"
-_NOT_READ = "a QR code may be there, but is not read: more effort, a sharper picture or even light may help"
+_NOT_READ = "a QR code may be there, but is not read: effort 3, a sharper picture or even light may help"
 _MICRO = "a Micro QR code; only QR codes are read"
 _NO_TIME = "not read in the time allowed"
 _OR_HINTS = "; or what is said to be known of it is wrong"
@@ -94,8 +94,8 @@ def read(
 
     Parameters
     ----------
-    effort : 0 to 9: each step allows 0.3 s more of CPU time to find symbols, to flatten and to deblur them; 0 leaves
-        that out, 2 and more ask the slowest reader for everything, too.
+    effort : 0 to 9: each step allows 0.3 s more of its thread's CPU time to find symbols, to flatten and to deblur
+        them; 0 leaves that out, 2 and more ask the slowest reader for everything, too.
     timeout_s : wall time after which no further step begins.
     hints : what is known of the symbol.
     every : go on after the first that was read, until no more is.
@@ -108,7 +108,7 @@ def read(
     Raises
     ------
     ValueError
-        An array that is no picture, or an effort out of its range.
+        An array that is no picture; effort, time or hints out of their range.
     TypeError
         Neither a path nor bytes nor an array.
     ModelError
@@ -129,6 +129,9 @@ def restore(
     """Read a picture as `read` does, and keep what was made of its symbol."""
     if not 0 <= effort <= MAX_EFFORT:
         raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
+    if not timeout_s >= 0:
+        raise ValueError(f"timeout {timeout_s} s; expected 0 or more")
+    hints.check()
     path = str(picture) if isinstance(picture, str | Path) else None
     try:
         grey, scale, notes = open_picture(picture)
@@ -150,7 +153,8 @@ def restore(
         result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
     if result.status == "unread" and shows_micro_qr(grey):
         result = replace(result, reason=_MICRO)
-    return Restoration(replace(result, notes=notes), first, grey)
+    otherwise = [told for code in result.codes if (told := hints.contradicted(code))]
+    return Restoration(replace(result, notes=(*notes, *otherwise)), first, grey)
 
 
 def _first(ways: Iterable[Way], end: float, milliseconds: dict[str, float]) -> Attempt | None:

@@ -10,7 +10,7 @@ A lattice seen in perspective, its three finders in place, is (s, t) -> ((1 + g)
 numbers are searched for, then all eight of the homography refined on timing, alignment and finder patterns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import cv2
@@ -69,6 +69,11 @@ class Placed:
         """Modules along one side."""
         return side_modules(self.symbol_version)
 
+    @property
+    def mirrored(self) -> "Placed":
+        """The same lattice as a mirror shows it: rows for columns."""
+        return replace(self, homography=self.homography[:, [1, 0, 2]])
+
     def corners(self) -> NDArray[np.float64]:
         """(4, 2) corners of the symbol in the picture, clockwise from the top left of an unmirrored symbol."""
         n = float(self.side)
@@ -84,7 +89,7 @@ def project(homography: Homography, at: NDArray[np.float64]) -> NDArray[np.float
 def placements(picture: Grey8, triple: Triple, symbol_version: int | None = None) -> list[Placed]:
     """Lattices of the versions that fit a triple, or of a known one, that which agrees best with the picture first.
 
-    None where no version agrees with it.
+    Empty where no version agrees with it.
     """
     frame = _frame(triple)
     seen = _frame_picture(picture, frame, triple)

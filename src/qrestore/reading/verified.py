@@ -39,7 +39,7 @@ def verified(
     codes = [code for code in read_any(to_uint8(restored.image)) if code.text == restored.text]
     code = codes[0] if codes else Code(restored.text, None, "deblur", ())
     at = [placed_at(code) for code in codes if code.symbol_version]
-    for placed in [*at, *([] if guess is None else [guess])]:
+    for placed in (side for one in [*at, *([] if guess is None else [guess])] for side in (one, one.mirrored)):
         try:
             before, after = (
                 module_darkness(cropped(image, placed, CROP_MODULE_PX), placed.side)

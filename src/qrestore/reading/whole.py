@@ -37,34 +37,38 @@ def deblurred_whole(picture: Grey8, budget_s: float, hints: Hints) -> Attempt | 
 
 def lattices_deblurred(picture: Grey8, hints: Hints) -> Iterator[Placed]:
     """Lattices that are found in a picture deblurred by the likeliest kernels: blur hides finder patterns first."""
-    image = squared(picture)
-    if tenengrad(image) > SHARP:
-        return
-    try:
-        restored = deblur_at_once(image)
-    except ValueError:  # as in `_deblurred`
-        return
-    back, is_inverted = from_square(picture, image.shape[0]), is_light_on_dark(picture)
-    for placed in lattices(to_uint8(restored.image), alike, hints):
-        yield replace(placed, homography=back @ placed.homography, light_on_dark=placed.light_on_dark != is_inverted)
+    if made := _restored(picture, deblur_at_once, SHARP):
+        image, restored = made
+        back, is_inverted = from_square(picture, image.shape[0]), is_light_on_dark(picture)
+        for placed in lattices(to_uint8(restored.image), alike, hints):
+            at = back @ placed.homography
+            yield replace(placed, homography=at, light_on_dark=placed.light_on_dark != is_inverted)
 
 
 def _deblurred(
     picture: Grey8, restore: Callable[[Image], Restored], hints: Hints, sharpest: float = np.inf
 ) -> Attempt | None:
-    image = squared(picture)
-    if tenengrad(image) > sharpest:
+    made = _restored(picture, restore, sharpest)
+    if made is None:
         return None
-    try:
-        restored = restore(image)
-    except ValueError:  # even, or without any ink: nothing that could be blurred
-        return None
+    image, restored = made
     step = f"deblurred, {restored.route}"
     found = verified(to_uint8(image), restored, hints=hints)
     if restored.text is None or found is None:
         return Attempt(f"{step}: not read", (), image, restored.image, is_seen=False)
     at = replace(found.placed, homography=from_square(picture, image.shape[0]) @ found.placed.homography)
     return Attempt(step, (proven_at(found.code, at, found.proof),), image, restored.image, found.proof)
+
+
+def _restored(picture: Grey8, restore: Callable[[Image], Restored], sharpest: float) -> tuple[Image, Restored] | None:
+    """Square a picture, and restore it; None where it is sharper than that, or there is nothing to restore."""
+    image = squared(picture)
+    if tenengrad(image) > sharpest:
+        return None
+    try:
+        return image, restore(image)
+    except ValueError:  # even, or without any ink
+        return None
 
 
 def from_square(picture: Grey8, side_px: int) -> Homography:

@@ -89,9 +89,9 @@ def tenengrad_stop(
     upcoming = scales(image, settings) if worked is None else worked
     read = _Reader(decode)
     found: list[Scale] = []
-    started = time.process_time()
+    started = time.thread_time()
     sharp = is_sharp(0, tenengrad(image), limits, skipped_scales)
-    judging = time.process_time() - started
+    judging = time.thread_time() - started
     if sharp:
         return _result(found, "tenengrad", read, image=image, text=read(image), judging=judging)
     for scale in upcoming:
@@ -142,7 +142,7 @@ def blind(
     Its image is the one that was read; the finest latent image where none was, since a kernel that
     went wrong shows in it as much as in any.
     """
-    started = time.process_time()
+    started = time.thread_time()
     found = []
     upcoming = scales(image, settings, start)
     observed = observe(image, settings.largest_kernel)
@@ -155,7 +155,7 @@ def blind(
             text = read(restored)
         if text is not None:
             return _result(found, "blind", read, image=restored, text=text)
-        if time.process_time() - started > budget_s:
+        if time.thread_time() - started > budget_s:
             break
     return _result(found, "blind", read, image=found[-1].image, text=None)
 
@@ -199,18 +199,18 @@ class _Reader:
         self._decode = decode
 
     def __call__(self, image: Image) -> str | None:
-        started = time.process_time()
+        started = time.thread_time()
         text = self._decode(image) if self._decode else None
-        self.seconds += time.process_time() - started
+        self.seconds += time.thread_time() - started
         return text
 
 
 def _finished(image: Image, found: Sequence[Scale], read: _Reader, route: str, **seconds: float) -> Restored:
     """Close the path after its last scale: the final non-blind step, or the latent image where only that was read."""
-    started = time.process_time()
+    started = time.thread_time()
     kernel = found[-1].kernel
     restored = deconvolve(observe(image, kernel.shape[0]), kernel)
-    final = time.process_time() - started
+    final = time.thread_time() - started
     text = read(restored)
     if text is None:
         text = read(found[-1].image)

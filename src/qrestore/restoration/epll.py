@@ -111,7 +111,7 @@ def epll(
     The picture is padded circularly, so every pixel lies in 64 patches and the picture's step is one
     division of spectra, where the published code solves it with patches missing at the border.
     """
-    started = time.process_time()
+    started = time.thread_time()
     observed = observe(image, kernel.shape[0])
     transforms = observed.transforms
     otf = transforms.forward(transforms.embed(np.asarray(kernel, np.float32)))
@@ -124,7 +124,7 @@ def epll(
         cleaned *= np.float32(beta)
         restored = transforms.inverse((cleaned + data) / (power + np.float32(beta)))
     answer = np.clip(observed.crop(restored), 0, 1)
-    seconds = time.process_time() - started
+    seconds = time.thread_time() - started
     text = decode(answer) if decode else None
     return Restored(
         image=answer, route="epll", sharpness=tenengrad(answer), kernel=kernel, text=text, seconds={"patches": seconds}

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from time import process_time
+from time import thread_time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def parametric(
     """
     if not budget_s > 0:
         raise ValueError(f"budget_s {budget_s}; expected above 0")
-    ladder = _Ladder(tuple(decode), process_time(), budget_s)
+    ladder = _Ladder(tuple(decode), thread_time(), budget_s)
     clearest_likely: _Tried | None = None
     for candidates in islice(_rounds(image, symbol_spectrum), rounds.start, rounds.stop):
         clearest: list[_Tried] = []
@@ -247,13 +247,13 @@ class _Ladder:
 
     def is_over(self) -> bool:
         """Whether the budget is spent."""
-        return process_time() - self.start > self.budget_s
+        return thread_time() - self.start > self.budget_s
 
     def climb(self, candidate: _Candidate, clearest: list[_Tried]) -> Restored | None:
         """Restore with a kernel and show it to the first reader; what it cannot read goes among the clearest."""
-        before = process_time()
+        before = thread_time()
         restored = _restore(candidate)
-        self.spent["restore"] += process_time() - before
+        self.spent["restore"] += thread_time() - before
         if self.decode and (text := self._read(self.decode[0], restored)) is not None:
             return self.result(_Tried(candidate, restored, 0.0), text)
         clearest.append(_Tried(candidate, restored, 2 * float(np.abs(restored - np.float32(0.5)).mean())))
@@ -275,7 +275,7 @@ class _Ladder:
         """Say what came out."""
         view = one.candidate.view
         shape = one.candidate.shape.scaled(view.side / SIDE_PX)
-        estimate = process_time() - self.start - sum(self.spent.values())
+        estimate = thread_time() - self.start - sum(self.spent.values())
         return Restored(
             image=one.restored,
             route=f"parametric: {shape.name}{one.candidate.note}",
@@ -286,7 +286,7 @@ class _Ladder:
         )
 
     def _read(self, reader: Decode, restored: NDArray[np.float32]) -> str | None:
-        before = process_time()
+        before = thread_time()
         text = reader(restored)
-        self.spent["decode"] += process_time() - before
+        self.spent["decode"] += thread_time() - before
         return text

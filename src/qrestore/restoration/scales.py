@@ -160,7 +160,7 @@ def _scales(picture: Real, settings: Blind, start: NDArray[np.floating] | None) 
     kernel: Real | None = None
     threshold: float | None = None
     for index, level in enumerate(levels(settings.largest_kernel)):
-        started = time.process_time()
+        started = time.thread_time()
         blurred = shrink(picture, level.ratio)
         kernel = _first_kernel(level, start) if kernel is None else enlarge_kernel(kernel, level.kernel_side)
         observed = observe(blurred, level.kernel_side)
@@ -175,7 +175,7 @@ def _scales(picture: Real, settings: Blind, start: NDArray[np.floating] | None) 
             threshold /= 1.1
             strength = max(strength * settings.prior.decay, settings.prior.floor)
         kernel = centred(kernel)
-        seconds = time.process_time() - started
+        seconds = time.thread_time() - started
         yield Scale(
             index=index,
             latent=image,

@@ -117,9 +117,9 @@ def fixed_modules(symbol_version: int) -> tuple[Matrix, Matrix]:
 
 def likely_formats(matrix: Matrix) -> list[tuple[Level, int]]:
     """Levels and masks, the likeliest first, by both copies of the format information in a matrix read with errors."""
-    seen = _format_area(matrix)
-    known = _format_areas()
-    return sorted(known, key=lambda name: int((known[name] != seen).sum()))
+    names, areas = _format_areas()
+    errors = (areas != _format_area(matrix)).sum(1)
+    return [names[at] for at in np.argsort(errors, kind="stable").tolist()]
 
 
 def format_errors(matrix: Matrix) -> int:
@@ -127,14 +127,15 @@ def format_errors(matrix: Matrix) -> int:
 
     A random matrix is about 9 away.
     """
-    seen = _format_area(matrix)
-    return min(int((area != seen).sum()) for area in _format_areas().values())
+    _, areas = _format_areas()
+    return int((areas != _format_area(matrix)).sum(1).min())
 
 
 @cache
-def _format_areas() -> dict[tuple[Level, int], Matrix]:
-    # Format information is the same in every version (ISO/IEC 18004, 7.9).
-    return {(level, mask): _format_area(module_matrix("0", 1, level, mask)) for level in LEVELS for mask in range(8)}
+def _format_areas() -> tuple[list[tuple[Level, int]], Matrix]:
+    """Levels and masks, and (32, 32) what each looks like, which is the same in every version (ISO/IEC 18004, 7.9)."""
+    names = [(level, mask) for level in LEVELS for mask in range(8)]
+    return names, np.stack([_format_area(module_matrix("0", 1, level, mask)) for level, mask in names])
 
 
 def _format_area(matrix: Matrix) -> Matrix:

@@ -54,6 +54,12 @@ def text_of(raw: bytes) -> str | None:
     return None
 
 
+def text_of_barcode(code: Any) -> str:
+    """Text of what zxing-cpp has read: as the symbol says that it is encoded, else as `text_of` has it."""
+    names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
+    return str(code.text) if names_charset else text_of(bytes(code.bytes)) or str(code.text)
+
+
 def _is_chinese(text: str) -> bool:
     """Whether bytes taken for GBK are that: most characters are common ones (level 1 of GB 2312), two at least."""
     wide = [letter.encode("gbk") for letter in text if not letter.isascii()]
@@ -74,8 +80,7 @@ def _zxing() -> Reader:
                 (float(p.x), float(p.y)) for p in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
             )
             raw = bytes(code.bytes)
-            names_charset = code.symbology_identifier[2:3] in ("2", "4", "6")  # ECI (ISO/IEC 15424)
-            text = code.text if names_charset else text_of(raw) or code.text
+            text = text_of_barcode(code)
             coding: Any = code.extra
             version = coding.get("Version")
             codes.append(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from qrestore.reading.pictures import PathError, pictures_at
+from qrestore.reading.paths import PathError, pictures_at
 from tests.samples import encoded, symbol_picture
 
 PNG = encoded(symbol_picture("hello"))
