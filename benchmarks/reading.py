@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,9 +68,10 @@ class Measured:
     status: list[str] = field(default_factory=list)
     step: list[str] = field(default_factory=list)
 
-    def restored_ms(self) -> list[float]:
-        """Wall time of what was deblurred before it was read."""
-        return [ms for ms, status in zip(self.cells[OURS].ms, self.status, strict=True) if status == "restored"]
+    def restored_ms(self, at: Iterable[int] | None = None) -> list[float]:
+        """Wall time of what was deblurred before it was read, of all pictures or some."""
+        chosen = range(len(self.status)) if at is None else at
+        return [self.cells[OURS].ms[number] for number in chosen if self.status[number] == "restored"]
 
 
 def main(folder: Path) -> int:
@@ -92,6 +93,9 @@ def main(folder: Path) -> int:
             "photographs": figures(of_photographs, rows),
             "blurred": figures(of_photographs, rows, ["blurred" in (row.get("category") or "") for row in rows]),
             "further": {str(radius): figures(found, kept) for radius, (found, kept) in of_crops.items()},
+            "restored": _timed(
+                [ms for found in (of_photographs, *(one for one, _ in of_crops.values())) for ms in found.restored_ms()]
+            ),
             "added_ms": added_ms(photographs),
             "unread": by_cause(of_photographs, rows),
         }
@@ -168,7 +172,6 @@ def figures(found: Measured, rows: list[dict[str, str]], chosen: Sequence[bool] 
         flags[TOGETHER] = np.any(any_of, axis=0)
     strongest = max(others, key=lambda name: int(right[name].sum()))
     ours = right[OURS].astype(float)
-    restored = [found.cells[OURS].ms[number] for number in at if found.status[number] == "restored"]
     return {
         "pictures": len(at),
         "readers": {
@@ -183,9 +186,13 @@ def figures(found: Measured, rows: list[dict[str, str]], chosen: Sequence[bool] 
         "strongest": strongest,
         "better_than_strongest": _share(ours - right[strongest], groups),
         "better_than_together": _share(ours - right[TOGETHER], groups),
-        "restored": {"pictures": len(restored), **(_times(restored) if len(restored) > 1 else {})},
+        "restored": _timed(found.restored_ms(at)),
         "steps": dict(Counter(found.step[number] for number in at).most_common()),
     }
+
+
+def _timed(ms: list[float]) -> dict[str, Any]:
+    return {"pictures": len(ms), **(_times(ms) if len(ms) > 1 else {})}
 
 
 def _share(values: Any, groups: list[str]) -> dict[str, float]:

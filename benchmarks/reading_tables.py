@@ -45,8 +45,9 @@ def aims(result: dict[str, Any], counted: dict[str, Any] | None) -> str:
         f"| ms added to the reader that reads a picture as it is, median (95 % of {added['pictures']} pictures) "
         f"| - | - | {added['median']:.2f} ({added['p95']:.1f}) | - | 0.5 | 0.1 |"
     )
-    for key, label in (("photographs", "photographs"), ("6", "crops, 6 px"), ("8", "crops, 8 px")):
-        cell = _set(result, key)["restored"]
+    sets = {"photographs": "photographs", "6": "crops, 6 px", "8": "crops, 8 px"}
+    timed = {label: _set(result, key)["restored"] for key, label in sets.items()}
+    for label, cell in {"of these sets": result["restored"], **timed}.items():
         times = f"{cell['median']:.0f} / {cell['p95']:.0f}" if "median" in cell else "-"
         lines.append(
             f"| ms of a restored read, one thread, median / p95: {cell['pictures']} {label} "
