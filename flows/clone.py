@@ -7,7 +7,7 @@ out what of it is up to date. Where another commit or seed is asked for, that st
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from flows import ROOT
 from flows.again import BACK_OFF_S, is_away, or_away
 from flows.order import Order
-from qrestore.pipeline import PipelineError, call, dvc
+from qrestore.pipeline import PipelineError, call, dvc, without_secrets
 
 try:
     import fcntl
@@ -29,7 +29,11 @@ except ImportError:  # not on Windows; there Prefect's concurrency limit alone k
     fcntl = None  # type: ignore[assignment]
 
 INBOX = Path("data/scanned/inbox")
-OURS = ("flows/*.py", "src/qrestore/tracking/*.py", "src/qrestore/pipeline.py")
+OURS = (
+    "flows/*.py",
+    "src/qrestore/tracking/*.py",
+    *(f"src/qrestore/{name}.py" for name in ("config", "intervals", "pipeline", "promotion")),
+)
 """Code that a worker runs itself, not the clone."""
 
 _KEPT = 8
@@ -76,7 +80,8 @@ def pull(root: Path, order: Order) -> Any:
 
     What stands uncommitted in the worker's checkout is not in it.
     """
-    root.joinpath(".git/index.lock").unlink(missing_ok=True)  # of a run that was killed: nobody else works here
+    for left in (*root.glob(".git/**/*.lock"), root / ".dvc/tmp/rwlock"):
+        left.unlink(missing_ok=True)  # of a run that was killed: nobody else works here
     call(root, "git", "init", "--quiet")
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
     base = call(root, "git", "rev-parse", "FETCH_HEAD").strip()
@@ -192,20 +197,21 @@ def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     branch = next(name for name in (today, *(f"{today}-{n}" for n in range(2, 1000))) if name not in branches)
     call(root, "git", "push", "--quiet", repository, f"{commit}:refs/heads/{branch}")
     call(root, "git", "reset", "--quiet", "--soft", commit)
-    return Completed(name="Completed", message=f"{branch}: git fetch {repository} {branch}")
+    return Completed(name="Completed", message=without_secrets(f"{branch}: git fetch {repository} {branch}"))
 
 
 def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
     """Sets of an inbox, each with its files, their sizes and times."""
-    return {
-        folder.name: [
-            (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        ]
-        for folder in sorted(inbox.glob("*"))
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for folder in sorted(inbox.glob("*")):
+        if folder.is_dir() and not folder.name.startswith("."):
+            found[folder.name] = []
+            for path in sorted(folder.rglob("*")):
+                with suppress(FileNotFoundError):  # somebody is still copying
+                    if path.is_file():
+                        stat = path.stat()
+                        found[folder.name].append((str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def _stand_at(root: Path, base: str, seed: int | None) -> None:
@@ -226,11 +232,20 @@ def _stand_at(root: Path, base: str, seed: int | None) -> None:
             call(root, "git", "update-ref", "-d", old)
         present.write_text(wanted, encoding="utf-8")
     call(root, "git", "reset", "--quiet", "--soft", base)
+    _bring_back(root)
+
+
+def _bring_back(root: Path) -> None:
+    """Restore what was committed, and a killed stage has deleted and not written."""
+    deleted = call(root, "git", "diff", "--name-only", "-z", "--no-renames", "--diff-filter=D", "HEAD")
+    if missing := deleted.split("\0")[:-1]:
+        call(root, "git", "restore", "--source=HEAD", "--worktree", "--", *missing)
 
 
 def _tree(root: Path) -> str:
     """Content of the clone as a git tree, without what a killed stage has left half written."""
     call(root, "git", "clean", "-ffdq", "--", ":(glob)**/.*")
+    _bring_back(root)
     call(root, "git", "add", "--all")
     return call(root, "git", "write-tree").strip()
 
@@ -245,7 +260,7 @@ def _sow(params: Path, seed: int) -> None:
 
 def _tracked(root: Path) -> set[str]:
     """Sets of scans that came with the commit."""
-    listed = call(root, "git", "ls-tree", "--name-only", "HEAD", f"{INBOX}/").split()
+    listed = call(root, "git", "ls-tree", "-z", "--name-only", "HEAD", f"{INBOX}/").split("\0")
     return {Path(name).stem for name in listed if name.endswith(".dvc")}
 
 

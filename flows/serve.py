@@ -80,7 +80,8 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
             subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
     subprocess.run(("prefect", "--no-prompt", "deploy", "--all"), cwd=ROOT, env=env, check=True)
     if arguments.schedule:
-        subprocess.run(("prefect", "deployment", "schedule", "resume", "--all"), cwd=ROOT, env=env, check=True)
+        resume = ("prefect", "--no-prompt", "deployment", "schedule", "resume", "--all")
+        subprocess.run(resume, cwd=ROOT, env=env, check=True)
     start("worker", "prefect", "worker", "start", "--pool", "cpu")
     if arguments.gpu or shutil.which("nvidia-smi"):
         start("gpu worker", "prefect", "worker", "start", "--pool", "gpu", "--limit", "1")

@@ -1,6 +1,5 @@
 """The guard, with real processes: what it runs ends with whoever holds its standard input."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -9,12 +8,9 @@ import psutil
 import pytest
 
 GUARDED = (sys.executable, "-m", "qrestore.guard", sys.executable, "-c")
-CHILD = """
-import subprocess, sys, time
-inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-print(inner.pid, flush=True)
-time.sleep(60)
-"""
+INNER = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+OUTER = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {!r}]); time.sleep(60)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
 
 def test_the_exit_code_is_that_of_the_command() -> None:
@@ -22,11 +18,12 @@ def test_the_exit_code_is_that_of_the_command() -> None:
         assert guard.wait(30) == 3
 
 
-@pytest.mark.parametrize("stubborn", [False, True])
-def test_all_processes_end_with_the_holder_of_the_input(stubborn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    ignore = f"import signal; signal.signal({int(signal.SIGTERM)}, signal.SIG_IGN)\n" if stubborn else ""
+@pytest.mark.parametrize("stubborn", ["nobody", "leader", "child"])
+def test_all_processes_end_with_the_holder_of_the_input(stubborn: str) -> None:
+    child = OUTER.format((STUBBORN if stubborn == "child" else "") + INNER)
+    child = (STUBBORN if stubborn == "leader" else "") + child
     command = [sys.executable, "-c", f"import qrestore.guard as g; g.GRACE_S = 0.5; g.main({[sys.executable, '-c']} + "]
-    command[-1] += f"[{ignore + CHILD!r}])"
+    command[-1] += f"[{child!r}])"
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guard:
         assert guard.stdin is not None and guard.stdout is not None
         inner = psutil.Process(int(guard.stdout.readline()))

@@ -5,10 +5,10 @@ import importlib.util
 import os
 import shutil
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from qrestore.config import ConfigError, check_sections
 from qrestore.executor import chosen, workers
-from qrestore.pipeline import PipelineError, call
+from qrestore.pipeline import PipelineError, call, without_secrets
 from qrestore.symbol.decode import missing_readers
 
 LEAST_FREE_GB = 3
@@ -143,13 +143,14 @@ def _server(name: str, variable: str, health: str, otherwise: str) -> Finding:
     address = os.environ.get(variable)
     if not address:
         return Finding(name, "note", f"{variable} is not set: {otherwise}")
+    shown = without_secrets(address)
     if not address.startswith(("http://", "https://")):
-        return Finding(name, "well", address)
+        return Finding(name, "well", shown)
     try:
         with urllib.request.urlopen(address.rstrip("/") + health, timeout=_PATIENCE_S):  # noqa: S310 - http alone
-            return Finding(name, "well", address)
-    except (OSError, urllib.error.URLError) as error:
-        told = f"{address} does not answer ({error}); start it, or unset {variable}"
+            return Finding(name, "well", shown)
+    except (OSError, HTTPException) as error:
+        told = f"{shown} does not answer ({without_secrets(str(error))}); start it, or unset {variable}"
         return Finding(name, "missing" if name == "prefect" else "note", told)
 
 

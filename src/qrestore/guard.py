@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -21,26 +22,35 @@ def main(command: Sequence[str]) -> int:
     Once standard input ends, the group is asked to end, and after `GRACE_S` seconds is killed.
     """
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    threading.Thread(target=_end_with_input, args=(process,), daemon=True).start()
+    is_over = threading.Event()
+
+    def end_with_input() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        is_over.set()
+        _end(process)
+
+    watch = threading.Thread(target=end_with_input, daemon=True)
+    watch.start()
     try:
-        return process.wait()
+        code = process.wait()
     except KeyboardInterrupt:  # Ctrl-C, which the group does not see
         _end(process)
         return 130
-
-
-def _end_with_input(process: "subprocess.Popen[bytes]") -> None:
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
-    _end(process)
+    if is_over.is_set():
+        watch.join()
+    return code
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the group: its leader may be gone before what it started."""
+    end = time.monotonic() + GRACE_S
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            process.poll()
+            os.killpg(process.pid, 0)
         os.killpg(process.pid, signal.SIGKILL)
 
 

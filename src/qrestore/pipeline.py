@@ -7,6 +7,7 @@ imported, only its command called.
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -94,8 +95,7 @@ def run_stage(
             _repro(root, stage, {**environment(root), "QRESTORE_WITNESS": str(witness)}, on_line, limit_s)
         finally:
             ran = witness.exists()
-            if ran:
-                _bring_back(root, stage)
+            _bring_back(root, stage)
     changed = _state(root, stage) != before
     outcome = Outcome.COMPLETED if ran else Outcome.RESTORED if changed else Outcome.UNCHANGED
     return StageRun(stage, outcome, time.monotonic() - start)
@@ -275,8 +275,13 @@ def call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(command, cwd=root, env=env or environment(root), capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
-        raise PipelineError(f"`{' '.join(command)}` failed: {_cause(lines)}")
+        raise PipelineError(without_secrets(f"`{' '.join(command)}` failed: {_cause(lines)}"))
     return done.stdout
+
+
+def without_secrets(told: str) -> str:
+    """Text without the users and passwords that addresses in it name."""
+    return re.sub(r"//[^/@\s]+@", "//", told)
 
 
 def _cause(lines: list[str]) -> str:

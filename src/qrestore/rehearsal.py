@@ -19,7 +19,9 @@ OUTSIDE = (
     "PREFECT_API_URL",
     "PREFECT_HOME",
     "PREFECT_PROFILE",
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
     "QRESTORE_EXECUTOR",
+    "QRESTORE_NOTIFY",
     "QRESTORE_WITNESS",
 )
 """What would lead a rehearsal to the real registry or server, or to workers of other code."""

@@ -194,6 +194,48 @@ def test_scans_of_the_workers_inbox_are_mirrored(checkout: Path) -> None:
     assert clone.bring_scans.fn(root).name == "Unchanged"
 
 
+def test_sets_of_any_name_that_came_with_the_commit_stay(checkout: Path) -> None:
+    for name in ("my scans", "prüf"):
+        (checkout / clone.INBOX / f"{name}.dvc").touch()
+    (checkout / ".gitignore").write_text(".work/\n")
+    commit(checkout, "scans")
+    root = pulled(checkout)
+    for name in ("my scans", "prüf"):
+        (root / clone.INBOX / name).mkdir()
+    assert clone.bring_scans.fn(root).name == "Unchanged"
+
+
+def test_what_a_killed_stage_has_deleted_comes_back_and_is_never_committed_away(checkout: Path) -> None:
+    (checkout / "weights").write_text("shipped")
+    commit(checkout, "weights")
+    root = pulled(checkout)
+    (root / "weights").unlink()
+    (root / "figures").write_text("of another stage")
+    clone.commit.fn(root, Order(), "retrain", "Retrain")
+    (branch,) = branches(checkout)
+    assert call(checkout, "git", "show", f"{branch}:weights") == "shipped"
+    (root / "weights").unlink()
+    pulled(checkout)
+    assert (root / "weights").read_text() == "shipped"
+
+
+def test_locks_of_a_killed_run_are_no_hindrance(checkout: Path) -> None:
+    root = pulled(checkout)
+    for name in ("index.lock", "HEAD.lock", "refs/kept/any.lock"):
+        (root / ".git" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / ".git" / name).touch()
+    (checkout / "params.yaml").write_text("synthesis:\n  seed: 2\n")
+    commit(checkout, "next")
+    pulled(checkout)
+
+
+def test_secrets_of_an_address_are_not_told(checkout: Path) -> None:
+    with pytest.raises(PipelineError) as refused:
+        call(checkout, "git", "fetch", "http://bot:SECRET@127.0.0.1:9/repository")
+    assert "SECRET" not in str(refused.value)
+    assert "//127.0.0.1:9/repository" in str(refused.value)
+
+
 def test_a_second_run_is_refused_by_name(checkout: Path) -> None:
     with clone.alone("retraining") as root:
         assert root == checkout / ".work/clones/retraining"

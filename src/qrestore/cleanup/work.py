@@ -59,6 +59,8 @@ def _wanted(root: Path, clone: Path, before: float) -> str | None:
             call(root, "git", "cat-file", "-e", call(clone, "git", "rev-parse", "HEAD").strip())
         except PipelineError:
             return "its commit is not in this repository: fetch it from there"
+        if call(clone, "git", "status", "--porcelain") or call(clone, "git", "for-each-ref", "refs/kept"):
+            return "results in it are not committed: remove it by hand if nobody wants them"
     return None
 
 

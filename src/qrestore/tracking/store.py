@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from requests import RequestException
+
+from qrestore.pipeline import without_secrets
 
 EXPERIMENT = "qrestore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -59,7 +60,7 @@ def asks_store(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
 def _told(error: Exception) -> str:
     first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
     where = os.environ.get(_TOLD, "this repository")
-    return re.sub(r"//[^/@\s]+@", "//", f"MLflow at {where}: {first}")
+    return without_secrets(f"MLflow at {where}: {first}")
 
 
 def client(root: Path) -> MlflowClient:
