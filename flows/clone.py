@@ -80,7 +80,7 @@ def pull(root: Path, order: Order) -> Any:
 
     What stands uncommitted in the worker's checkout is not in it.
     """
-    for left in (*root.glob(".git/**/*.lock"), root / ".dvc/tmp/rwlock"):
+    for left in (*root.glob(".git/**/*.lock"), root / ".dvc" / "tmp" / "rwlock"):
         left.unlink(missing_ok=True)  # of a run that was killed: nobody else works here
     call(root, "git", "init", "--quiet")
     call(root, "git", "fetch", "--quiet", "--force", order.repository or str(ROOT), order.branch or "HEAD")
@@ -202,16 +202,15 @@ def commit(root: Path, order: Order, kind: str, message: str) -> Any:
 
 def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
     """Sets of an inbox, each with its files, their sizes and times."""
-    found: dict[str, list[tuple[str, int, int]]] = {}
-    for folder in sorted(inbox.glob("*")):
-        if folder.is_dir() and not folder.name.startswith("."):
-            found[folder.name] = []
-            for path in sorted(folder.rglob("*")):
-                with suppress(FileNotFoundError):  # somebody is still copying
-                    if path.is_file():
-                        stat = path.stat()
-                        found[folder.name].append((str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns))
-    return found
+    folders = sorted(folder for folder in inbox.glob("*") if folder.is_dir() and not folder.name.startswith("."))
+    return {folder.name: list(_files(folder)) for folder in folders}
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with suppress(FileNotFoundError):  # somebody is still copying
+            stat = path.stat()
+            yield str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns
 
 
 def _stand_at(root: Path, base: str, seed: int | None) -> None:

@@ -19,8 +19,8 @@ _SPOKEN = ("prefect.flow_runs", "prefect.task_runs")
 def kept(flow: str) -> Iterator[None]:
     """Keep what flow and tasks log while the body runs, beside what Prefect's page shows of it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^\w.-]", "-", str(flow_run.name))  # whatever somebody calls a run
-    handler = logging.FileHandler(FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{flow}-{name}.jsonl")
+    run = re.sub(r"[^\w.-]", "-", str(flow_run.name))  # whatever somebody calls a run
+    handler = logging.FileHandler(FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{flow}-{run}.jsonl")
     handler.setFormatter(_Line(flow, str(flow_run.id)))
     for name in _SPOKEN:
         logging.getLogger(name).addHandler(handler)

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Sequence
 
 from flows import ROOT
-from qrestore.pipeline import environment
+from qrestore.pipeline import environment, without_secrets
 
 POOLS = ("cpu", "gpu")
 _PATIENCE_S = 180
@@ -86,7 +86,9 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
     if arguments.gpu or shutil.which("nvidia-smi"):
         start("gpu worker", "prefect", "worker", "start", "--pool", "gpu", "--limit", "1")
     start("inbox", sys.executable, "-m", "flows.inbox")
-    print(f"ready: flows at {api.removesuffix('/api')}, models at {models}; Ctrl-C ends all", flush=True)
+    print(
+        f"ready: flows at {api.removesuffix('/api')}, models at {without_secrets(models)}; Ctrl-C ends all", flush=True
+    )
     while not (ended := [name for name, process in running.items() if process.poll() is not None]):
         time.sleep(1)
     print(f"{', '.join(ended)} ended; see the messages above", file=sys.stderr)

@@ -36,7 +36,10 @@ _LOCK_PATIENCE_S = 60.0
 
 
 class PipelineError(RuntimeError):
-    """A stage or a DVC command failed; the message names it, the cause and where to look."""
+    """A stage or a DVC command failed; the message names it, the cause and where to look, and no password."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(without_secrets(told))
 
 
 class Outcome(StrEnum):
@@ -275,7 +278,7 @@ def call(root: Path, *command: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(command, cwd=root, env=env or environment(root), capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
-        raise PipelineError(without_secrets(f"`{' '.join(command)}` failed: {_cause(lines)}"))
+        raise PipelineError(f"`{' '.join(command)}` failed: {_cause(lines)}")
     return done.stdout
 
 
