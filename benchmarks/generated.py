@@ -3,19 +3,22 @@
     python -m benchmarks.generated photographs [EACH] [SEED]
     python -m benchmarks.generated crops [EACH] [SEED]
     python -m benchmarks.generated proof [EACH] [SEED]
+    python -m benchmarks.generated limits [EACH] [SEED]
 
-Parameters of reading are chosen on seed 1; seed 2 judges. Writes the part of `generated.json` that it
-measured, and its table in docs/reading.md.
+Parameters of reading are chosen on seed 1, which `limits` judges; seed 2 judges the rest. Writes
+the part of `generated.json` that it measured, and its table in docs/reading.md.
 """
 
 import os
 import platform
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count, islice
 from statistics import mean, median
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -96,12 +99,50 @@ def proof(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
 _FLAT = ("out of focus", "moved", "shaken", "noisy", "faint", "damaged", "perspective, out of focus")
 
 
+_WITHOUT: dict[str, dict[str, float]] = {
+    "all limits": {},
+    "sharp ones deblurred": {"located.SHARP": np.inf, "whole.SHARP": np.inf},
+    "lattices refined at any agreement": {"rectify._LEAST_AGREEMENT": -1},
+    "lattices made straight at any agreement": {"located.LEAST_STRAIGHTENED": -1, "erasures.LEAST_STRAIGHTENED": -1},
+}
+"""Limits of reading that are taken away."""
+
+
+def limits(each: int = EACH, seed: int = 1) -> dict[str, Any]:
+    """What limits cost in reads and save in time, on the photographs."""
+    drawn = [
+        photograph(condition, np.random.default_rng([seed, number, item]))
+        for number, condition in enumerate(CONDITIONS)
+        for item in range(each)
+    ]
+    reader.read(drawn[0].picture, effort=1)  # loads what is loaded once
+    rows = {}
+    for name, without in tqdm(_WITHOUT.items(), leave=False, disable=None):
+        with ExitStack() as stack:
+            for constant, value in without.items():
+                stack.enter_context(patch(f"qrestore.reading.{constant}", value))
+            rows[name] = _judged(drawn)
+    return {"each": each, "seed": seed, "machine": _machine(), "limits": rows}
+
+
 def proof_table(result: dict[str, Any]) -> str:
     """Quantiles of agreement."""
     lines = [f"| agreement, {result['pictures']} photographs | quantiles |", "|---|---|"]
     for name in ("right", "other"):
         cells = ", ".join(f"{100 * float(share):g} %: {value}" for share, value in result[name].items())
         lines.append(f"| {name} text | {cells} |")
+    return "\n".join(lines)
+
+
+def limits_table(result: dict[str, Any]) -> str:
+    """Markdown table of the limits."""
+    lines = [
+        f"| generated photographs, seed {result['seed']} | right | wrong texts | CPU ms: median, mean, p95 |",
+        "|---|---|---|---|",
+    ]
+    for name, row in result["limits"].items():
+        ms = ", ".join(str(value) for value in row["cpu_ms"])
+        lines.append(f"| {name} | {row['after']} of {row['pictures']} | {row['wrong']} | {ms} |")
     return "\n".join(lines)
 
 
@@ -179,8 +220,8 @@ def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, one thread"
 
 
-PARTS = {"photographs": photographs, "crops": crops, "proof": proof}
-TABLES = {"photographs": table, "crops": crops_table, "proof": proof_table}
+PARTS = {"photographs": photographs, "crops": crops, "proof": proof, "limits": limits}
+TABLES = {"photographs": table, "crops": crops_table, "proof": proof_table, "limits": limits_table}
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ _FAR_PENALTY = 0.1
 _MOST_SEARCHED = 250
 """Modules that the search looks at, evenly chosen."""
 _LEAST_AGREEMENT = 0.15
-"""Of a lattice before it is refined: of 290 that were read, all had 0.21 then."""
+"""Of a lattice before it is refined (`python -m benchmarks.generated limits`, seed 1)."""
 _WORTH_REFINING = 0.6
 """Agreement before, of the best one's after."""
 _SURE = 0.75
