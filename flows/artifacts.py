@@ -1,55 +1,49 @@
-"""What a run leaves on Prefect's page: its stages as a table, and in words what changed and what was judged."""
+"""What a run leaves on Prefect's page: its steps as a table, and in words what changed and what was judged."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import os
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from qrestore.pipeline import PipelineError, dvc
+from flows.work import FAILED, Work
+from qrestore.pipeline import PipelineError, dvc, without_secrets
 from qrestore.tracking.judge import Judged
-
-Step = tuple[str, str, float]
-"""Name of a step, what became of it, seconds."""
 
 _MOST_LINES = 60
 
 
-def leave(
-    flow: str, root: Path, base: str, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None
-) -> None:
-    """Write the table `<flow>-stages` and the page `<flow>`, of which Prefect keeps the history.
-
-    Parameters
-    ----------
-    root, base : repository that the flow worked in, and the commit that it started from.
-    failed : why the run ended early, if it did.
-    """
-    rows = [{"stage": name, "outcome": outcome, "seconds": round(seconds, 1)} for name, outcome, seconds in steps]
-    create_table_artifact(rows, key=f"{flow}-stages", description=f"Steps of the last {flow}, in order")
-    page = markdown(flow, root, base, steps, judged, failed)
-    create_markdown_artifact(page, key=flow, description=f"What the last {flow} changed")
+def leave(work: Work) -> None:
+    """Write the table `<flow>-stages` and the page `<flow>`, of which Prefect keeps the history."""
+    rows = [{"stage": step.name, "outcome": step.outcome, "seconds": round(step.seconds, 1)} for step in work.done]
+    create_table_artifact(rows, key=f"{work.flow}-stages", description=f"Steps of the last {work.flow}, in order")
+    create_markdown_artifact(markdown(work), key=work.flow, description=f"What the last {work.flow} changed")
 
 
-def markdown(
-    flow: str, root: Path, base: str, steps: Sequence[Step], judged: Sequence[Judged], failed: str | None
-) -> str:
-    """Say in words what became of a run: figures that changed since the last commit, verdicts, where to look."""
-    ran = [name for name, outcome, _ in steps if outcome != "Unchanged"]
-    lines = [f"# {flow.capitalize()}", ""]
-    if failed:
-        lines += [f"**Failed**: {failed}", ""]
-    lines += [f"{len(steps)} steps, {sum(seconds for *_, seconds in steps):.0f} s; done anew: {', '.join(ran)}", ""]
-    lines += ["## Figures against the last commit", "", *_changed_figures(root, base), ""]
-    if judged:
-        lines += ["## Verdicts", ""]
-        lines += [f"- {verdict_line(each)}" for each in judged]
-        lines += [""]
-    return "\n".join([*lines, f"Look at `{root}/reports/report.html`, `qrestore review`, `make ui`.", ""])
+def markdown(work: Work) -> str:
+    """Say in words what became of a run: what was done, which figures changed, the verdicts, where to look."""
+    lines = [f"# {work.flow.capitalize()}", ""]
+    if work.failures:
+        lines += [f"**Failed**: {'; '.join(work.failures)}", ""]
+    seconds = sum(step.seconds for step in work.done)
+    lines += [f"{len(work.done)} steps, {seconds:.0f} s; {_anew(work)}", ""]
+    lines += ["## Figures against the last run", "", *_changed_figures(work), ""]
+    if work.judged:
+        lines += ["## Verdicts", "", *(f"- {_verdict(each)}" for each in work.judged), ""]
+    return "\n".join([*lines, f"Look at `{work.root}/reports/report.html`, `qrestore review`, `make ui`.", ""])
 
 
-def _changed_figures(root: Path, base: str) -> list[str]:
+def told(work: Work) -> str:
+    """What became of a run, for those who read no more than that."""
+    return "\n".join([_anew(work), *map(_verdict, work.judged)])
+
+
+def _anew(work: Work) -> str:
+    anew = [step.name for step in work.done if step.name in work.anew and step.outcome != FAILED]
+    return f"done anew: {', '.join(anew)}" if anew else "nothing new"
+
+
+def _changed_figures(work: Work) -> list[str]:
     try:
-        table = dvc(root, "metrics", "diff", base, "--md").strip().splitlines()
+        table = dvc(work.root, "metrics", "diff", work.since, "--md").strip().splitlines()
     except PipelineError as error:  # a checkout without a commit, say
         return [str(error)]
     if len(table) > _MOST_LINES:
@@ -57,7 +51,10 @@ def _changed_figures(root: Path, base: str) -> list[str]:
     return table or ["none changed"]
 
 
-def verdict_line(judged: Judged) -> str:
+def _verdict(judged: Judged) -> str:
     """What was judged of a model, as an item of a list."""
-    told = "is the champion" if judged.is_champion else "\n    ".join(filter(None, judged.verdict.text.splitlines()))
-    return f"`{judged.model}` version {judged.version}: {told}"
+    said = "is the champion" if judged.is_champion else "\n    ".join(filter(None, judged.verdict.text.splitlines()))
+    name, registry = f"`{judged.model}` version {judged.version}", os.environ.get("MLFLOW_TRACKING_URI", "")
+    if registry.startswith("http"):
+        name = f"[{name}]({without_secrets(registry).rstrip('/')}/#/models/{judged.model}/versions/{judged.version})"
+    return f"{name}: {said}"

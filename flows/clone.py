@@ -13,20 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
 from flows import ROOT
-from flows.again import BACK_OFF_S, is_away, or_away
+from flows.again import AGAIN, ONCE, or_away
 from flows.order import Order
-from qrestore.pipeline import PipelineError, call, dvc, without_secrets
-
-try:
-    import fcntl
-except ImportError:  # not on Windows; there Prefect's concurrency limit alone keeps runs apart
-    fcntl = None  # type: ignore[assignment]
+from qrestore.pipeline import IDENTITY, PipelineError, call, dvc, held, without_secrets
+from qrestore.tracking.store import store_uri
 
 INBOX = Path("data/scanned/inbox")
 OURS = (
@@ -38,42 +33,34 @@ OURS = (
 
 _KEPT = 8
 """States of other commits and seeds, the newest."""
-
-_IDENTITY = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
+_LAST_RUN = "refs/last-run"
 
 
 @contextmanager
 def alone(flow: str) -> Iterator[Path]:
-    """Hold a flow's clone; yields its folder.
+    """Hold a flow's clone, in which no stage of an earlier run is left; yields its folder.
 
     Raises
     ------
     PipelineError
-        Another run holds it.
+        Another run holds it, or the stage of one that was killed still runs on the GPU pool.
     """
     root = ROOT / ".work" / "clones" / flow
-    root.mkdir(parents=True, exist_ok=True)
-    with root.with_suffix(".lock").open("a+") as file:
-        try:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise PipelineError(f"another {flow} is under way, {file.read()}: try again when it is done") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-        file.flush()
+    with held(root.with_suffix(".lock"), flow):
+        with sent(root):
+            root.mkdir(exist_ok=True)
         yield root
 
 
-@task(
-    task_run_name="pull",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=is_away,
-)
+@contextmanager
+def sent(root: Path) -> Iterator[None]:
+    """Hold a clone for a stage that was sent here; raises PipelineError where another one is at work in it."""
+    with held(root.with_suffix(".sent.lock"), f"stage of {root.name}"):
+        os.environ.setdefault("MLFLOW_TRACKING_URI", store_uri(ROOT))  # not one of the clone's own
+        yield
+
+
+@task(task_run_name="pull", **AGAIN)
 @or_away
 def pull(root: Path, order: Order) -> Any:
     """Fetch a commit of the repository and go on from it; returns the commit.
@@ -95,14 +82,7 @@ def pull(root: Path, order: Order) -> Any:
     return base
 
 
-@task(
-    task_run_name="pull data",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=is_away,
-)
+@task(task_run_name="pull data", **AGAIN)
 @or_away
 def pull_data(root: Path, order: Order) -> Any:
     """Fetch what the DVC remote has; what is not to be had is drawn here. Scans cannot be drawn, and must be there."""
@@ -123,7 +103,7 @@ def has_remote(root: Path) -> bool:
     return bool(dvc(root, "remote", "list").strip())
 
 
-@task(task_run_name="scans", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="scans", **ONCE)
 def bring_scans(root: Path) -> Any:
     """Copy sets of scans that are new or changed from the worker's inbox, and take away what is gone from there."""
     theirs, ours = (sets(each / INBOX) for each in (ROOT, root))
@@ -142,7 +122,7 @@ def bring_scans(root: Path) -> Any:
     return Completed(name="Completed" if new or gone else "Unchanged", message=f"{len(new)} new, {len(gone)} gone")
 
 
-@task(task_run_name="track scans", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="track scans", **ONCE)
 def track_scans(root: Path) -> Any:
     """Let DVC track the sets of the inbox, so that a commit names them and a push takes them along."""
     new = [name for name in sets(root / INBOX) if name not in _tracked(root)]
@@ -151,14 +131,7 @@ def track_scans(root: Path) -> Any:
     return Completed(name="Completed" if new else "Unchanged", message=f"{len(new)} sets")
 
 
-@task(
-    task_run_name="push data",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=is_away,
-)
+@task(task_run_name="push data", **AGAIN)
 @or_away
 def push_data(root: Path) -> Any:
     """Push data to the DVC remote."""
@@ -168,14 +141,7 @@ def push_data(root: Path) -> Any:
     return Completed(name="Unchanged" if "up to date" in told else "Completed", message=told)
 
 
-@task(
-    task_run_name="commit",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=is_away,
-)
+@task(task_run_name="commit", **AGAIN)
 @or_away
 def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     """Commit what has changed to a branch `<kind>/<date>` of the repository; the same content is committed once."""
@@ -187,17 +153,27 @@ def commit(root: Path, order: Order, kind: str, message: str) -> Any:
     listed = call(
         root, "git", "for-each-ref", "--format=%(refname:lstrip=2) %(tree) %(objectname)", f"refs/results/{kind}"
     )
-    branches = {branch: (of, commit) for branch, of, commit in map(str.split, listed.splitlines())}
-    for branch, (of, commit) in branches.items():
+    branches = {branch: (of, made) for branch, of, made in map(str.split, listed.splitlines())}
+    for branch, (of, made) in branches.items():
         if of == tree:
-            call(root, "git", "reset", "--quiet", "--soft", commit)
+            call(root, "git", "reset", "--quiet", "--soft", made)
             return Completed(name="Unchanged", message=f"stands on {branch}")
-    commit = call(root, "git", *_IDENTITY, "commit-tree", tree, "-p", head, "-m", message).strip()
+    made = call(root, "git", *IDENTITY, "commit-tree", tree, "-p", head, "-m", message).strip()
     today = f"{kind}/{datetime.now(UTC):%Y-%m-%d}"
     branch = next(name for name in (today, *(f"{today}-{n}" for n in range(2, 1000))) if name not in branches)
-    call(root, "git", "push", "--quiet", repository, f"{commit}:refs/heads/{branch}")
-    call(root, "git", "reset", "--quiet", "--soft", commit)
+    call(root, "git", "push", "--quiet", repository, f"{made}:refs/heads/{branch}")
+    call(root, "git", "reset", "--quiet", "--soft", made)
     return Completed(name="Completed", message=without_secrets(f"{branch}: git fetch {repository} {branch}"))
+
+
+def remember(root: Path) -> None:
+    """Note the clone's present state as that of the last run that ended well."""
+    call(root, "git", "update-ref", _LAST_RUN, _state(root))
+
+
+def last_run(root: Path) -> str:
+    """State that the last run which ended well has left; before the first one, what is committed."""
+    return call(root, "git", "for-each-ref", "--format=%(objectname)", _LAST_RUN).strip() or "HEAD"
 
 
 def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:
@@ -219,8 +195,7 @@ def _stand_at(root: Path, base: str, seed: int | None) -> None:
     present = root / ".git" / "kept-as"
     if not present.exists() or present.read_text(encoding="utf-8") != wanted:
         if present.exists():
-            kept = call(root, "git", *_IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "Kept").strip()
-            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), kept)
+            call(root, "git", "update-ref", present.read_text(encoding="utf-8"), _state(root))
             present.unlink()
         refs = call(root, "git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/kept").split()
         call(root, "git", "checkout", "--quiet", "--force", "--detach", wanted if wanted in refs else base)
@@ -239,6 +214,11 @@ def _bring_back(root: Path) -> None:
     deleted = call(root, "git", "diff", "--name-only", "-z", "--no-renames", "--diff-filter=D", "HEAD")
     if missing := deleted.split("\0")[:-1]:
         call(root, "git", "restore", "--source=HEAD", "--worktree", "--", *missing)
+
+
+def _state(root: Path) -> str:
+    """Content of the clone as a commit that no branch leads to."""
+    return call(root, "git", *IDENTITY, "commit-tree", _tree(root), "-p", "HEAD", "-m", "State").strip()
 
 
 def _tree(root: Path) -> str:

@@ -16,8 +16,8 @@ _SPOKEN = ("prefect.flow_runs", "prefect.task_runs")
 
 
 @contextmanager
-def kept(flow: str) -> Iterator[None]:
-    """Keep what flow and tasks log while the body runs, beside what Prefect's page shows of it."""
+def written(flow: str) -> Iterator[None]:
+    """Write down what flow and tasks log while the body runs, beside what Prefect's page shows of it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     run = re.sub(r"[^\w.-]", "-", str(flow_run.name))  # whatever somebody calls a run
     handler = logging.FileHandler(FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{flow}-{run}.jsonl")

@@ -11,8 +11,8 @@ from prefect import flow
 
 from flows.notice import HOOKS
 from flows.order import Order
-from flows.stage import qrestore_command
-from flows.steps import STAGES, Work, as_program, bring_up_to_date, carry_out, finish, share
+from flows.steps import as_program, bring_up_to_date, carry_out, command, share
+from flows.work import STAGES, Work
 
 Data = Literal["defocus", "motion", "scanned", "dots"]
 Model = Literal[
@@ -57,14 +57,14 @@ def evaluation(data: list[Data] = _NEW_SCANS, order: Order = _DEFAULT) -> Any:
 PARTS = {part.name: part for part in (synthesis, training, calibration, evaluation)}
 
 
-def _part(flow_name: str, order: Order, names: Iterable[str], command: str | None = None) -> Any:
+def _part(flow_name: str, order: Order, names: Iterable[str], then: str | None = None) -> Any:
     """Run stages, in the order of the graph, and then a `qrestore` command; a name without `@` is all of a stage."""
     wanted = set(names)
 
     def steps(work: Work) -> None:
         bring_up_to_date(work, (each for each in STAGES if each in wanted or each.split("@")[0] in wanted))
-        if command:
-            finish(work, command, qrestore_command.submit(work.root, command))
+        if then:
+            work.finish(then, command(work, then))
         share(work, flow_name)
 
     return carry_out(flow_name, order, steps)

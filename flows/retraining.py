@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
-from flows.again import BACK_OFF_S, is_away, or_away
+from flows.again import AGAIN, or_away
 from flows.notice import HOOKS
 from flows.order import Order
-from flows.stage import qrestore_command
-from flows.steps import STAGES, Work, as_program, bring_up_to_date, carry_out, finish, share
+from flows.steps import as_program, bring_up_to_date, carry_out, command, share
+from flows.work import STAGES, Work
 from qrestore.pipeline import Outcome
 from qrestore.tracking.judge import Judged, judge, settings
 from qrestore.tracking.publish import Published, attach_report
@@ -22,16 +21,10 @@ from qrestore.tracking.publish import publish as publish_evidence
 from qrestore.tracking.review import promote_advised
 
 _DEFAULT = Order()
+_CHECK = "live check"
 
 
-@task(
-    task_run_name="publish",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=BACK_OFF_S,
-    retry_condition_fn=is_away,
-)
+@task(task_run_name="publish", **AGAIN)
 @or_away
 def publish(root: Path) -> Any:
     """Publish the evidence to MLflow; retried, because a server may be away, and kept for later if it stays so."""
@@ -43,7 +36,8 @@ def publish(root: Path) -> Any:
     return Completed(name=outcome.value, data=published)
 
 
-@task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="verdict", **AGAIN)
+@or_away
 def verdict(root: Path) -> list[Judged]:
     """Judge every challenger against its champion; promote what is advised, where the parameters say so."""
     judged = judge(root, again=False)
@@ -52,7 +46,8 @@ def verdict(root: Path) -> list[Judged]:
     return judged
 
 
-@task(task_run_name="attach report", cache_policy=NO_CACHE, persist_result=False, retries=2)
+@task(task_run_name="attach report", **AGAIN)
+@or_away
 def attach(root: Path) -> None:
     """Put the report beside the evidence."""
     attach_report(root)
@@ -72,26 +67,34 @@ def retraining(order: Order = _DEFAULT) -> Any:
 
 
 def _publish_and_judge(work: Work) -> None:
-    """Publish, check, judge and report, and print the summary; in place even if nothing is new."""
-    new = work.order.in_place or not work.unchanged
-    start, checked = time.monotonic(), "not run: nothing is new"
-    check = qrestore_command.submit(work.root, "check") if new else None  # beside what waits for disk and data base
-    try:
-        published = finish(work, "publish", publish.submit(work.root), start)
-        new = new or not work.unchanged
-        if check:
-            checked = finish(work, "live check", check, start)
-        work.judged += finish(work, "verdict", verdict.submit(work.root))  # it takes times: nothing beside it
-    finally:  # what was measured can be looked at, whatever the registry says
+    """Publish, check, judge and report, and print the summary; in place even if nothing is new.
+
+    What was measured can be looked at, whatever the registry says, and what the check finds is told.
+    """
+    new = work.order.in_place or bool(work.anew)
+    published: list[Published] = []
+    checked = "live check not run: nothing is new"
+    start = time.monotonic()
+    check = command(work, "check") if new else None  # beside what waits for disk and data base
+    with work.going_on():
+        published = work.finish("publish", publish.submit(work.root), start)
+    new = new or bool(work.anew)
+    if check:
+        with work.going_on():
+            checked = work.finish("live check", check, start)
+    with work.going_on():
+        if published:
+            work.judged += work.finish("verdict", verdict.submit(work.root))  # it takes times: nothing beside it
+    with work.going_on():
         if new:
-            finish(work, "report", qrestore_command.submit(work.root, "report"))
-    if new:
-        finish(work, "attach report", attach.submit(work.root))
+            work.finish("report", command(work, "report"))
+            if published:
+                work.finish("attach report", attach.submit(work.root))
     print(_summary(work, published, checked))
 
 
 def _summary(work: Work, published: list[Published], checked: str) -> str:
-    lines = ["", *(f"  {name:<20} {outcome:<10} {seconds:6.1f} s" for name, outcome, seconds in work.done), ""]
+    lines = ["", *(f"  {step.name:<20} {step.outcome:<10} {step.seconds:6.1f} s" for step in work.done), ""]
     images = json.loads((work.root / "data/reports/ingest.json").read_text())["images"]
     return "\n".join(
         [
@@ -103,7 +106,11 @@ def _summary(work: Work, published: list[Published], checked: str) -> str:
                 for each in published
             ),
             *(f"Verdict    {each.model}: {line}" for each in work.judged for line in _told(each)),
-            *(f"Check      {line.removeprefix('live check ')}" for line in checked.splitlines()),
+            *(
+                f"Check      {line.removeprefix(_CHECK).lstrip(': ')}"
+                for line in checked.splitlines()
+                if line.startswith(_CHECK)
+            ),
             "Look at    reports/report.html; `qrestore review` and `make ui`; models/README.md for the model cards",
             "Read       .venv/bin/qrestore read PICTURE...",
         ]

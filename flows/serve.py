@@ -12,6 +12,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from flows import ROOT
 from qrestore.pipeline import environment, without_secrets
@@ -49,7 +52,7 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
     api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{arguments.port}/api")
 
     def start(name: str, *command: str) -> None:
-        running[name] = subprocess.Popen(command, cwd=ROOT, env=env)
+        running[name] = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)  # Ctrl-C is ours
 
     env.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")  # those older than 90 days
     if not own:
@@ -80,8 +83,7 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
             subprocess.run(("prefect", "work-pool", "create", pool, "--type", "process"), cwd=ROOT, env=env, check=True)
     subprocess.run(("prefect", "--no-prompt", "deploy", "--all"), cwd=ROOT, env=env, check=True)
     if arguments.schedule:
-        resume = ("prefect", "--no-prompt", "deployment", "schedule", "resume", "--all")
-        subprocess.run(resume, cwd=ROOT, env=env, check=True)
+        _resume(api)
     start("worker", "prefect", "worker", "start", "--pool", "cpu")
     if arguments.gpu or shutil.which("nvidia-smi"):
         start("gpu worker", "prefect", "worker", "start", "--pool", "gpu", "--limit", "1")
@@ -98,16 +100,33 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
 def _bury(api: str) -> None:
     """Set to Crashed what was under way when all this was last ended: else it would hold its deployment's one place."""
     os.environ["PREFECT_API_URL"] = api
-    from prefect import get_client  # reads its settings now
+    from prefect import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
     from prefect.client.schemas.objects import StateType
     from prefect.states import Crashed
 
+    from flows.notice import tell  # Prefect reads its settings now
+
     under_way = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=under_way))):
-            client.set_flow_run_state(run.id, Crashed(message="ended with its worker; the next run goes on from there"))
+            crashed: Any = Crashed(message="ended with its worker; the next run goes on from there")
+            client.set_flow_run_state(run.id, crashed)
+            tell(client.read_flow(run.flow_id), run, crashed)
             print(f"{run.name} was under way when all this was last ended: crashed", flush=True)
+
+
+def _resume(api: str) -> None:
+    """Switch on the schedules of our deployments, and of nobody else's on a server that is shared."""
+    os.environ["PREFECT_API_URL"] = api
+    from prefect import get_client  # reads its settings now
+
+    with get_client(sync_client=True) as client, (ROOT / "prefect.yaml").open(encoding="utf-8") as file:
+        for each in YAML(typ="safe", pure=True).load(file)["deployments"]:
+            if "schedule" in each:  # these are named after their flows
+                deployment = client.read_deployment_by_name(f"{each['name']}/{each['name']}")
+                for schedule in deployment.schedules:
+                    client.update_deployment_schedule(deployment.id, schedule.id, active=True)
 
 
 def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> None:

@@ -3,87 +3,24 @@
 import argparse
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
 from flows import ROOT, clone
-from flows.artifacts import Step, leave, verdict_line
+from flows.artifacts import leave, told
 from flows.gpu import started
-from flows.logs import kept
+from flows.logs import written
 from flows.order import Order
+from flows.stage import qrestore_command
+from flows.work import STAGES, StepFailedError, Work
 from qrestore.config import ConfigError
-from qrestore.pipeline import Outcome, PipelineError, end_stages, stale_stages
-from qrestore.tracking.judge import Judged
-from qrestore.tracking.store import store_uri
-
-STAGES = (
-    "synthesize",
-    "pools@hard-2px",
-    "pools@one-1px",
-    "pools@motion",
-    "ingest",
-    "validate@defocus",
-    "validate@motion",
-    "validate@dots",
-    "validate@scanned",
-    "validate@training",
-    "train@lmmse-2px",
-    "train@lmmse-1px",
-    "train@dots-2px-direct",
-    "train@dots-2px-carrier",
-    "train@dots-1px-direct",
-    "train@dots-1px-carrier",
-    "train@qr-deblurrer",
-    "calibrate",
-    "evaluate@defocus",
-    "evaluate@motion",
-    "evaluate@scanned",
-    "evaluate@dots",
-    "summarize",
-)
-"""Stages in the order of `dvc.yaml`; DVC runs one at a time."""
-
-
-SHARING = ("push data", "commit", "publish")
-"""Steps that tell others."""
-
-
-@dataclass
-class Work:
-    """A flow at work: in which repository, by which order, and what it has done so far."""
-
-    order: Order
-    root: Path = ROOT
-    base: str = "HEAD"
-    """Commit that it started from."""
-    done: list[Step] = field(default_factory=list)
-    judged: list[Judged] = field(default_factory=list)
-    kept: str | None = None
-    """What could not be shared, and waits for the next run."""
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether no stage had anything to do, and nothing was shared or published."""
-        counts = {*STAGES, *SHARING}
-        return all(outcome == Outcome.UNCHANGED for name, outcome, _ in self.done if name in counts)
-
-    @property
-    def told(self) -> str:
-        """What became of it, for those who read no more than that."""
-        ran = [name for name, outcome, _ in self.done if name in STAGES and outcome != Outcome.UNCHANGED]
-        return "\n".join([f"done anew: {', '.join(ran)}" if ran else "nothing new", *map(verdict_line, self.judged)])
-
-
-class StepFailedError(RuntimeError):
-    """A step ended in a failed state; the message is the state's."""
+from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 
 def carry_out(flow: str, order: Order, steps: Callable[[Work], None]) -> Any:
@@ -91,42 +28,24 @@ def carry_out(flow: str, order: Order, steps: Callable[[Work], None]) -> Any:
 
     A failed step fails the flow with its message; the steps after it do not run, what stands before it stays.
     """
-    work, failed = Work(order), None
-    with kept(flow):
+    with written(flow):
         try:
-            if order.in_place:
-                steps(work)
-            else:
-                with clone.alone(flow) as work.root:
-                    os.environ.setdefault("MLFLOW_TRACKING_URI", store_uri(ROOT))
-                    _take_in(work)
+            with nullcontext(ROOT) if order.in_place else clone.alone(flow) as root:
+                work = Work(flow, order, root)
+                try:
+                    if not order.in_place:
+                        _take_in(work)
                     steps(work)
-            failed = work.kept
-        except (StepFailedError, PipelineError, ConfigError) as error:
-            failed = "; ".join(filter(None, (work.kept, str(error))))
-        leave(flow, work.root, work.base, work.done, work.judged, failed)
-    if failed:
-        return Failed(message=failed)
-    return Completed(name=(Outcome.UNCHANGED if work.unchanged else Outcome.COMPLETED).value, message=work.told)
-
-
-def finish(work: Work, name: str, future: Any, start: float | None = None) -> Any:
-    """Wait for a task, note its step, return its result; raises StepFailedError.
-
-    Parameters
-    ----------
-    start : `time.monotonic()` when it was started, if that was not now.
-    """
-    start = time.monotonic() if start is None else start
-    try:
-        result = future.result()
-    except Exception as error:  # whatever a task raises, the flow ends with its message
-        raise StepFailedError(str(error)) from error
-    except BaseException:  # Ctrl-C, or cancelled: no stage goes on
-        end_stages()
-        raise
-    work.done.append((name, future.state.name, time.monotonic() - start))
-    return result
+                except (StepFailedError, PipelineError, ConfigError) as error:
+                    work.failures.append(str(error))
+                leave(work)
+                if not (order.in_place or work.failures):
+                    clone.remember(root)
+        except PipelineError as error:  # another run holds the clone
+            return Failed(message=str(error))
+    if work.failures:
+        return Failed(message="; ".join(work.failures))
+    return Completed(name=(Outcome.COMPLETED if work.anew else Outcome.UNCHANGED).value, message=told(work))
 
 
 def bring_up_to_date(work: Work, stages: Iterable[str]) -> None:
@@ -140,8 +59,8 @@ def bring_up_to_date(work: Work, stages: Iterable[str]) -> None:
     start, stale, changed = time.monotonic(), stale_stages(work.root), False
     for stage in stages:
         runs = changed or stage in stale
-        finish(work, stage, started(work.root, stage, not runs, 3600 * work.order.stage_hours), start)
-        changed = changed or work.done[-1][1] != Outcome.UNCHANGED
+        work.finish(stage, started(work.root, stage, not runs, work.limit_s), start)
+        changed = changed or work.done[-1].outcome != Outcome.UNCHANGED
         start = time.monotonic()
 
 
@@ -151,15 +70,18 @@ def share(work: Work, kind: str) -> None:
     What cannot be shared stays in the clone, and the next run tries again. A commit without the data that it needs is
     not made.
     """
-    try:
+    with work.going_on("; nothing is lost, the next run tries again"):
         if work.order.push:
-            finish(work, "push data", clone.push_data.submit(work.root))
+            work.finish("push data", clone.push_data.submit(work.root))
         if work.order.commit:
-            changed = [name for name, outcome, _ in work.done if outcome == Outcome.COMPLETED and name in STAGES]
+            changed = [step.name for step in work.done if step.outcome == Outcome.COMPLETED and step.name in STAGES]
             message = f"{kind.capitalize()}: {', '.join(changed) or 'restored'}"
-            finish(work, "commit", clone.commit.submit(work.root, work.order, kind, message))
-    except StepFailedError as error:
-        work.kept = f"{error}; nothing is lost, the next run tries again"
+            work.finish("commit", clone.commit.submit(work.root, work.order, kind, message))
+
+
+def command(work: Work, name: str) -> Any:
+    """Start a `qrestore` command; returns the task's future."""
+    return qrestore_command.submit(work.root, name, work.limit_s)
 
 
 def as_program(flow: Any, argv: Sequence[str] | None = None) -> int:
@@ -186,8 +108,9 @@ def as_program(flow: Any, argv: Sequence[str] | None = None) -> int:
 
 def _take_in(work: Work) -> None:
     """Bring the clone up to date: commit, data, scans."""
-    work.base = finish(work, "pull", clone.pull.submit(work.root, work.order))
-    finish(work, "pull data", clone.pull_data.submit(work.root, work.order))
-    finish(work, "scans", clone.bring_scans.submit(work.root))
+    work.finish("pull", clone.pull.submit(work.root, work.order))
+    work.since = clone.last_run(work.root)
+    work.finish("pull data", clone.pull_data.submit(work.root, work.order))
+    work.finish("scans", clone.bring_scans.submit(work.root))
     if work.order.commit:
-        finish(work, "track scans", clone.track_scans.submit(work.root))
+        work.finish("track scans", clone.track_scans.submit(work.root))

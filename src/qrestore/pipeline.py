@@ -13,8 +13,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,8 @@ try:
 except ImportError:  # not on Windows; DVC's own message serves there
     fcntl = None  # type: ignore[assignment]
 
+IDENTITY = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
+"""Of commits in clones of ours."""
 EVIDENCE = ("synthesize", "pools", "ingest", "train", "calibrate", "evaluate")
 """Stages whose outputs are the evidence for a model."""
 DATA = ("synthesize", "pools", "ingest")
@@ -94,33 +98,58 @@ def run_stage(
     before, start = _state(root, stage), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         witness = Path(folder) / "ran"
+        repro = ("dvc", "--wait-for-lock", "repro", "--single-item", stage)
+        has_failed = True
         try:
-            _repro(root, stage, {**environment(root), "QRESTORE_WITNESS": str(witness)}, on_line, limit_s)
+            guarded(root, f"stage {stage}", repro, on_line, limit_s, {"QRESTORE_WITNESS": str(witness)})
+            has_failed = False
+        except PipelineError as error:
+            raise PipelineError(f"{error}; repeat it with `dvc repro {stage}`") from None
         finally:
             ran = witness.exists()
-            _bring_back(root, stage)
+            _bring_back(root, stage, all_of_them=has_failed and ran)
     changed = _state(root, stage) != before
     outcome = Outcome.COMPLETED if ran else Outcome.RESTORED if changed else Outcome.UNCHANGED
     return StageRun(stage, outcome, time.monotonic() - start)
 
 
 _holding: set[IO[str]] = set()
-"""By which the guards of running stages know that we are there."""
+"""By which the guards of running commands know that we are there."""
 
 
-def end_stages() -> None:
-    """End the stages that other threads of this process wait for."""
+def end_guarded() -> None:
+    """End the commands that other threads of this process wait for."""
     for held in tuple(_holding):
         held.close()
 
 
-def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str], None], limit_s: float) -> None:
-    command = [sys.executable, "-m", "qrestore.guard", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+def guarded(
+    root: Path,
+    name: str,
+    command: Sequence[str],
+    on_line: Callable[[str], None] = lambda _: None,
+    limit_s: float = threading.TIMEOUT_MAX,
+    env: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Run a command that ends with this process, and all of its processes with it; return the lines that it printed.
+
+    Parameters
+    ----------
+    name : of what is run, as messages have it.
+    on_line : takes each line, of both of its streams, as it comes.
+    limit_s : seconds after which it is ended.
+    env : beside `environment`.
+
+    Raises
+    ------
+    PipelineError
+        It failed or was ended; the message is its own last word.
+    """
     pipe, lines, over = subprocess.PIPE, [], threading.Event()
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "qrestore.guard", *command],
         cwd=root,
-        env=env,
+        env={**environment(root), **(env or {})},
         stdin=pipe,
         stdout=pipe,
         stderr=subprocess.STDOUT,
@@ -145,19 +174,41 @@ def _repro(root: Path, stage: str, env: dict[str, str], on_line: Callable[[str],
             _holding.discard(process.stdin)
             watch.cancel()
     if process.returncode and over.is_set():
-        raise PipelineError(
-            f"stage {stage} was ended after {limit_s:g} s, its limit; allow it more, or `dvc repro {stage}`"
-        )
+        raise PipelineError(f"{name} was ended after {limit_s:g} s, its limit; allow it more")
     if process.returncode:
-        raise PipelineError(f"stage {stage} failed: {_cause(lines)}; repeat it with `dvc repro {stage}`")
+        raise PipelineError(f"{name} failed: {_cause(lines)}")
+    return lines
 
 
-def _bring_back(root: Path, stage: str) -> None:
-    """Restore the committed outputs that DVC deleted before a stage which then wrote none: shipped weights stay."""
+def _bring_back(root: Path, stage: str, *, all_of_them: bool) -> None:
+    """Restore committed outputs that DVC deleted before a stage which then failed to write them, or all of them."""
     entry = read_lock(root)["stages"].get(stage, {}) if (root / "dvc.lock").exists() else {}
     for out in entry.get("outs", []):
-        if not (root / out["path"]).exists():
+        if all_of_them or not (root / out["path"]).exists():
             subprocess.run(["git", "restore", "--", out["path"]], cwd=root, capture_output=True, check=False)
+
+
+@contextmanager
+def held(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock file, into which process and time are written, while the body runs.
+
+    Raises
+    ------
+    PipelineError
+        Another process holds it; the message names `what` is under way, and who does it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise PipelineError(f"another {what} is under way, {file.read()}: try again when it is done") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        file.flush()
+        yield
 
 
 def wait_for_lock(root: Path, patience_s: float = _LOCK_PATIENCE_S) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 from qrestore.config import read_yaml
-from qrestore.pipeline import PipelineError, call, dvc, environment, read_lock
+from qrestore.pipeline import IDENTITY, PipelineError, call, dvc, environment, read_lock
 
 OUTSIDE = (
     "MLFLOW_TRACKING_URI",
@@ -66,8 +66,7 @@ def overlay(params: Path, over: Path) -> None:
 def commit_all(root: Path, message: str) -> None:
     """Commit everything in a clone of ours."""
     call(root, "git", "add", "--all")
-    identity = ("-c", "user.name=qrestore", "-c", "user.email=qrestore@localhost", "-c", "commit.gpgsign=false")
-    call(root, "git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+    call(root, "git", *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 def in_clone(target: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from qrestore.cleanup.plan import DAY_S
 from qrestore.pipeline import call, dvc
 from qrestore.rehearsal import commit_all
+from qrestore.tracking.store import client
 
 STAGE = """stages:
   draw:
@@ -68,6 +69,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     here.run("nobody's")
     call(here.root, "git", "checkout", "--quiet", "--force", "main")
     dvc(here.root, "checkout", "--quiet")
+    with pytest.MonkeyPatch.context() as ours:
+        ours.delenv("MLFLOW_TRACKING_URI", raising=False)
+        client(here.root)
     here.age()
     return here
 

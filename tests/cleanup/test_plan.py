@@ -10,7 +10,7 @@ import pytest
 from qrestore.cleanup import plan
 from qrestore.cleanup.plan import Plan, carry_out, make
 from qrestore.cli import main
-from qrestore.pipeline import call, dvc
+from qrestore.pipeline import call, dvc, held
 from qrestore.rehearsal import clone
 from qrestore.tracking.store import client, experiment
 from tests.cleanup.conftest import OLD, Checkout
@@ -148,6 +148,26 @@ def test_a_registry_that_is_away_keeps_its_runs_and_the_cache(
     assert [item.what for item in found.goes] == [".work/checkpoints/abc"]
     carry_out(checkout.root, found)
     assert not checkpoint.exists()
+
+
+def test_no_registry_in_sight_keeps_the_cache(checkout: Checkout) -> None:
+    (checkout.root / ".mlflow").rename(checkout.root / "moved")
+    found = make(checkout.root, 30)
+    assert "no registry in sight" in found.notes[0]
+    assert not cache_goes(found)
+
+
+def test_a_flow_that_begins_after_the_plan_keeps_its_clone(checkout: Checkout) -> None:
+    there = checkout.root / ".work/clones/training"
+    there.parent.mkdir(parents=True)
+    clone(checkout.root, there, edited=False)
+    checkout.age(there)
+    found = make(checkout.root, 30)
+    with held(there.with_suffix(".lock"), "training"):
+        carry_out(checkout.root, found)
+        assert (there / "dvc.yaml").exists()
+    carry_out(checkout.root, found)
+    assert not there.exists()
 
 
 def test_killed_half_way_it_leaves_a_repository_that_works(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:

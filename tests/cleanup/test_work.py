@@ -33,6 +33,8 @@ def left(checkout: Checkout, name: str, days: float) -> Path:
         ".work/evaluate/motion",
         ".work/routes/abc",
         ".work/routes-done/abc",
+        ".work/fuzz/abc",
+        ".work/logs/abc",
         "data/scanned/inbox/.part-abc",
     ],
 )

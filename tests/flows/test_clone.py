@@ -31,6 +31,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     call(root, "git", "init", "--quiet")
     commit(root, "first")
     monkeypatch.setattr(clone, "ROOT", root)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "a test's own")
     with disable_run_logger():
         yield root
 
@@ -245,6 +246,26 @@ def test_a_second_run_is_refused_by_name(checkout: Path) -> None:
             pass
     with clone.alone("retraining"):
         pass
+
+
+def test_a_stage_that_was_sent_elsewhere_keeps_the_clone(checkout: Path) -> None:
+    refused = pytest.raises(PipelineError, match="another stage of retraining is under way")
+    with clone.alone("retraining") as root, clone.sent(root), refused:
+        clone.sent(root).__enter__()
+    with clone.sent(root), pytest.raises(PipelineError, match="another stage of retraining is under way"):
+        clone.alone("retraining").__enter__()
+
+
+def test_figures_are_compared_with_those_of_the_last_run(checkout: Path) -> None:
+    root = pulled(checkout)
+    assert clone.last_run(root) == "HEAD"
+    (root / "figures").write_text("1")
+    clone.remember(root)
+    for order in ({}, {"data_seed": 5}):
+        root = pulled(checkout, **order)
+        assert call(root, "git", "show", f"{clone.last_run(root)}:figures") == "1"
+    clone.remember(root)
+    assert "figures" not in call(root, "git", "ls-tree", "--name-only", clone.last_run(root))
 
 
 def test_a_killed_run_holds_nothing(checkout: Path) -> None:

@@ -14,7 +14,7 @@ def test_a_line_says_run_stage_and_item(tmp_path: Path, monkeypatch: pytest.Monk
     tasks = logging.getLogger("prefect.task_runs")
     monkeypatch.setattr(tasks, "level", logging.INFO)
     monkeypatch.setattr(tasks, "handlers", [])
-    with logs.kept("retraining"):
+    with logs.written("retraining"):
         tasks.info("%d pictures", 3, extra={"task_run_name": "evaluate@dots"})
         tasks.warning("a line\nand another", extra={"task_run_name": "publish"})
         tasks.debug("too quiet")

@@ -68,6 +68,7 @@ def unneeded(root: Path, projects: Iterable[Path], commits: Iterable[str], befor
 def _named(project: Path, commits: Iterable[str] = ()) -> set[str]:
     """Hashes in every `dvc.lock` and `*.dvc` of a work tree, of its branches, tags and stashes, and of commits."""
     trees = set(call(project, "git", "for-each-ref", "--format=%(tree) %(*tree)").split())
+    trees |= set(call(project, "git", "stash", "list", "--format=%T").split())
     trees |= {call(project, "git", "rev-parse", f"{commit}^{{tree}}").strip() for commit in ("HEAD", *commits)}
     return _found(project, *sorted(trees)) | _found(project, "--untracked")
 

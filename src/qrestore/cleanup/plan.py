@@ -4,13 +4,14 @@ import hashlib
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qrestore.cleanup import cache
 from qrestore.cleanup.item import Findings, Item
-from qrestore.cleanup.work import CHECKPOINTS, clones, leftovers
-from qrestore.pipeline import PipelineError, call, evidence_digest
+from qrestore.cleanup.work import CHECKPOINTS, CLONES, clones, leftovers
+from qrestore.pipeline import PipelineError, call, evidence_digest, held
 from qrestore.tracking.clean import AtHand, Registry, look, remove, served
 from qrestore.tracking.evidence import kept
 from qrestore.tracking.store import RegistryError, is_there
@@ -37,8 +38,9 @@ def make(root: Path, days: int) -> Plan:
     places = [root, *(clone for clone in clones(root) if clone not in going)]
     at_hand = _at_hand(places, work)
     try:
-        if is_there(root):
-            registry = look(root, at_hand, before)
+        if not is_there(root):  # elsewhere, maybe
+            raise RegistryError("no registry in sight, whose versions need data: set MLFLOW_TRACKING_URI, or publish")
+        registry = look(root, at_hand, before)
         waiting = {f"the evidence {each.root}": each.git_commit for place in places for each in kept(place)}
         commits = _commits(root, {**registry.commits, **waiting})
         objects = cache.unneeded(root, [*_work_trees(root), *places[1:]], commits, before)
@@ -60,9 +62,15 @@ def carry_out(root: Path, plan: Plan) -> None:
         The registry is away, or somebody publishes at this moment; all but its runs is removed then.
     """
     for path in (path for item in plan.goes for path in item.paths):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        with suppress(PipelineError), _unused(path):  # a flow that has begun meanwhile keeps its clone
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
     if runs := [item.run for item in plan.goes if item.run]:
         remove(root, runs, plan.at_hand, plan.before)
+
+
+def _unused(path: Path) -> AbstractContextManager[None]:
+    """Hold a clone, so that no flow begins in it; raises PipelineError where one has."""
+    return held(path.with_suffix(".lock"), path.name) if path.parent.match(str(CLONES)) else nullcontext()
 
 
 def _commits(root: Path, made_from: dict[str, str]) -> set[str]:

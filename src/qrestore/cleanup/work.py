@@ -15,9 +15,11 @@ _LEFT = {
     ".work/evaluate/*": "half of an evaluation",
     ".work/routes-done/*": "trainings of a benchmark",
     ".work/false-reads/*": "pictures counted by a benchmark",
+    ".work/fuzz/*": "files counted by a benchmark",
+    ".work/logs/*": "what a run said",
     "data/scanned/inbox/.part-*": "half of a set of scans",
 }
-"""Folders of which each is written while somebody works on it, and removed at the end; nobody reads an old one."""
+"""What is written while somebody works; nobody reads an old one."""
 
 
 def leftovers(root: Path, before: float) -> Findings:
@@ -33,7 +35,7 @@ def leftovers(root: Path, before: float) -> Findings:
         for pattern, what in _LEFT.items():
             for path in sorted(base.glob(pattern)):
                 young = newest(path) >= before
-                why = "young: a killed one goes on from it" if young else f"{what} that nobody went on with"
+                why = f"{what}, young" if young else f"{what}, old"
                 (stays if young else goes).append(_item(root, path, why))
         if any((base / UNPUBLISHED).glob("*")):
             stays.append(_item(root, base / UNPUBLISHED, "evidence that waits for a server: `qrestore publish`"))
