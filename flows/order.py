@@ -32,7 +32,9 @@ class Order(BaseModel):
     )
     push: bool = Field(default=False, description="Push data to the DVC remote.")
     commit: bool = Field(
-        default=False, description="Commit results to a branch of the repository, such as `retrain/2026-11-22`."
+        default=False,
+        description="Commit results to a branch of the repository, such as `retrain/2026-11-22`. "
+        "Without push, the cache of this machine alone has their data.",
     )
     stage_hours: Hours = Field(default=48, description="A stage that takes longer is ended, and the flow fails.")
     notify: str = Field(

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -146,14 +147,14 @@ def _wait_for(address: str, running: dict[str, "subprocess.Popen[bytes]"]) -> No
 
 
 def _end(running: dict[str, "subprocess.Popen[bytes]"]) -> None:
-    """Ask all to end, the worker first, and end those that do not."""
+    """Ask all to end, the worker first, and end those that do not, and what a worker that was killed has left."""
     for process in reversed(running.values()):
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            try:
-                process.wait(_GRACE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_flow_runs_every_stage_in_order() -> None:
-    from flows.steps import STAGES
+    from flows.work import STAGES
 
     assert list(STAGES) == dvc(ROOT, "stage", "list", "--name-only").split()
 
@@ -17,7 +17,7 @@ def test_parts_name_existing_stages_models_and_data() -> None:
     from typing import get_args
 
     from flows.parts import PARTS, Data, Model
-    from flows.steps import STAGES
+    from flows.work import STAGES
 
     assert {f"train@{model}" for model in get_args(Model)} == {each for each in STAGES if each.startswith("train@")}
     assert {f"evaluate@{data}" for data in get_args(Data)} == {each for each in STAGES if each.startswith("evaluate@")}

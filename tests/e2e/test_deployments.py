@@ -23,6 +23,8 @@ from tests.e2e.test_retraining import scans, set_steps
 
 pytestmark = pytest.mark.slow
 
+NOTIFY = 'order={"notify": "custom-webhook/ops"}'
+
 
 @dataclass(frozen=True)
 class Served:
@@ -53,6 +55,18 @@ class Served:
         while not happened():
             assert time.monotonic() < end and (process or self.process).poll() is None, self.log.read_text()[-3000:]
             time.sleep(0.2)
+
+    def workers(self, *pools: str) -> list[psutil.Process]:
+        """Workers of these pools."""
+        ours = [each for each in psutil.process_iter(["cmdline", "environ"]) if self._is_ours(each)]
+        return [
+            each
+            for each in ours
+            if {"worker", "--pool"} < set(words := each.info["cmdline"]) and set(pools) & set(words)
+        ]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return (process.info["environ"] or {}).get("PREFECT_HOME") == self.env["PREFECT_HOME"]
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Serve once more."""
@@ -118,8 +132,9 @@ def served(
 def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
     listed = served.prefect("deployment", "ls").stdout
     assert all(f"{name}/{name}" in listed for name in ("retraining", "evaluation", "calibration"))
-    done = served.prefect("deployment", "run", "evaluation/evaluation", "--watch")
+    done = served.prefect("deployment", "run", "evaluation/evaluation", "--watch", "-p", NOTIFY)
     assert "finished successfully in 'Unchanged'" in done.stdout, served.log.read_text()[-3000:]
+    assert served.notices == []
     for wrong, told in (
         ('data=["nonsense"]', "'nonsense' is not one of"),
         ('order={"stage_hours": -1}', "stage_hours"),
@@ -168,8 +183,7 @@ def test_new_scans_start_the_evaluation(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_is_told(served: Served) -> None:
-    parameter = 'order={"notify": "custom-webhook/ops"}'
-    served.prefect("deployment", "run", "calibration/calibration", "-p", parameter)
+    served.prefect("deployment", "run", "calibration/calibration", "-p", NOTIFY)
     served.until(lambda: served.runs()[0]["state_name"] == "Running")
     run = served.runs()[0]
     running = psutil.process_iter(["environ"])  # processes that end meanwhile are passed over
@@ -183,8 +197,7 @@ def test_a_killed_run_is_told(served: Served) -> None:
 
 def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served) -> None:
     set_steps(served.here, 7)
-    parameter = 'order={"notify": "custom-webhook/ops"}'
-    done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", parameter)
+    done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", NOTIFY)
     assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
     run, stage = served.runs()[:2]
     if run["name"] == "train@qr-deblurrer":
@@ -199,17 +212,51 @@ def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served
     assert "`qr-deblurrer` version 1: **Do not promote**" in told["text"]
 
 
-def test_ctrl_c_ends_all_and_a_run_under_way_has_crashed(served: Served) -> None:
-    served.prefect("deployment", "run", "calibration/calibration")
+def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served) -> None:
+    set_steps(served.here, 8)
+    (worker,) = served.workers("gpu")
+    worker.suspend()  # the pool counts it as there for another minute and a half
+    try:
+        done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
+    finally:
+        worker.resume()
+    assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
+    assert b"pool gpu: its workers have gone away; the stage runs here" in served.log.read_bytes()
+    sent = {"flow_runs": {"name": {"any_": ["train@qr-deblurrer"]}, "state": {"type": {"any_": ["CANCELLED"]}}}}
+    assert len(served.runs(**sent)) == 1
+
+
+def test_ctrl_c_ends_all(served: Served) -> None:
+    served.prefect("deployment", "run", "calibration/calibration", "-p", NOTIFY)
     served.until(lambda: served.runs()[0]["state_name"] == "Running")
-    run = served.runs()[0]["id"]
     children = psutil.Process(served.process.pid).children(recursive=True)
     assert len(children) >= 5
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(90) == 0
     assert psutil.wait_procs(children, 20)[1] == []
+
+
+def test_a_killed_worker_ends_all_and_the_next_one_goes_on_with_its_training(served: Served) -> None:
+    set_steps(served.here, 400)
+    shipped = (served.here.root / "models/qr-deblurrer.safetensors").read_bytes()
     again = served.start()
     served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 2, again)
-    assert next(each for each in served.runs() if each["id"] == run)["state_name"] == "Crashed"
+    ended = next(run for run in served.runs() if run["state_name"] == "Crashed")
+    assert ended["name"] in served.notices[-1]["title"]
+    served.prefect("deployment", "run", "retraining/retraining")
+    own = served.here.own("retraining").root
+    served.until(lambda: list(own.glob(".work/checkpoints/*/last.pt")), again)
+    under_way = psutil.Process(again.pid).children(recursive=True)
+    for process in served.workers("cpu", "gpu"):
+        process.kill()
+    assert again.wait(120) == 1
+    assert b"worker ended; see the messages above" in served.log.read_bytes()
+    assert psutil.wait_procs(under_way, 20)[1] == []  # no stage goes on that nobody waits for
+    assert (served.here.root / "models/qr-deblurrer.safetensors").read_bytes() == shipped
+    again = served.start()
+    served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 3, again)
+    done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
+    assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
+    assert b"going on from the checkpoint" in served.log.read_bytes()
     again.send_signal(signal.SIGINT)
     assert again.wait(90) == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.steps import STAGES
+from flows.work import STAGES
 from qrestore.evaluation.dot_readers import DOT_READERS
 from qrestore.pipeline import evidence_digest
 from qrestore.rehearsal import clone
@@ -173,7 +173,9 @@ def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_pat
     assert "Traceback" not in output
     assert "test.parquet" in output
     assert "**Failed**: stage validate@defocus failed" in artifact(broken, "retraining")
-    assert json.loads(artifact(broken, "retraining-stages"))[-1]["stage"] == "ingest"
+    last = json.loads(artifact(broken, "retraining-stages"))[-1]
+    assert (last["stage"], last["outcome"]) == ("validate@defocus", "Failed")
+    assert last["seconds"] > 0
     assert not (broken.root / ".mlflow").exists()
     assert broken.run("git", "status", "--porcelain", "models").stdout == ""
 

@@ -134,6 +134,8 @@ def _task(model: str, executor: Executor) -> tuple[Task, float]:
 def _with_scans(task: Task, crop_modules: int | None, share: float) -> Task:
     """The same training, with scanned labels mixed into its pool; what of them it saw is among its facts."""
     rows = list(read_index(TRAINING))
+    if not rows:
+        return task
     if crop_modules is None:
         raise ValueError("training.scanned_share: the network as printed sees whole carriers of one size; set it to 0")
     side_px, route = named(task.model)
