@@ -4,7 +4,7 @@ import os
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.work import FAILED, Work
+from flows.work import Work
 from qrestore.pipeline import PipelineError, dvc, without_secrets
 from qrestore.tracking.judge import Judged
 
@@ -37,8 +37,7 @@ def told(work: Work) -> str:
 
 
 def _anew(work: Work) -> str:
-    anew = [step.name for step in work.done if step.name in work.anew and step.outcome != FAILED]
-    return f"done anew: {', '.join(anew)}" if anew else "nothing new"
+    return f"done anew: {', '.join(work.anew)}" if work.anew else "nothing new"
 
 
 def _changed_figures(work: Work) -> list[str]:

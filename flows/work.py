@@ -42,7 +42,7 @@ STAGES = (
 SHARING = ("push data", "commit", "publish")
 """Steps that tell others."""
 
-FAILED = "Failed"
+_FAILED = "Failed"
 
 
 class StepFailedError(RuntimeError):
@@ -82,9 +82,9 @@ class Work:
 
     @property
     def anew(self) -> list[str]:
-        """Stages that had something to do, and what was shared or published."""
-        counts = {*STAGES, *SHARING}
-        return [step.name for step in self.done if step.name in counts and step.outcome != Outcome.UNCHANGED]
+        """Stages that had something to do and did it, and what was shared or published."""
+        counts, nothing = {*STAGES, *SHARING}, (Outcome.UNCHANGED, _FAILED)
+        return [step.name for step in self.done if step.name in counts and step.outcome not in nothing]
 
     def finish(self, name: str, future: Any, start: float | None = None) -> Any:
         """Wait for a task, note its step, return its result; raises StepFailedError.
@@ -93,7 +93,7 @@ class Work:
         ----------
         start : `time.monotonic()` when it was started, if that was not now.
         """
-        start, outcome = time.monotonic() if start is None else start, FAILED
+        start, outcome = time.monotonic() if start is None else start, _FAILED
         try:
             result = future.result()
             outcome = future.state.name

@@ -108,3 +108,5 @@ def test_a_remote_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "call", lambda _, *command: "ours /some/where" if "remote" in command else "")
     assert states(tmp_path)["dvc remote"] == "well"
     assert told("dvc remote", tmp_path) == "ours"
+    monkeypatch.setenv("QRESTORE_REMOTE", "webdavs://bot:SECRET@there/data")
+    assert told("dvc remote", tmp_path).startswith("webdavs://there/data, of flows")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from qrestore.cleanup import cache
 from qrestore.cleanup.item import Findings, Item
-from qrestore.cleanup.work import CHECKPOINTS, CLONES, clones, leftovers
+from qrestore.cleanup.work import CLONES, clones, leftovers
 from qrestore.pipeline import PipelineError, call, evidence_digest, held
 from qrestore.tracking.clean import AtHand, Registry, look, remove, served
+from qrestore.tracking.curves import CHECKPOINTS
 from qrestore.tracking.evidence import kept
 from qrestore.tracking.store import RegistryError, is_there
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from qrestore.cleanup.item import Findings, Item, newest, size
 from qrestore.pipeline import PipelineError, call
+from qrestore.tracking.evidence import UNPUBLISHED
 
 WORK = Path(".work")
-CLONES, UNPUBLISHED, CHECKPOINTS = WORK / "clones", WORK / "unpublished", WORK / "checkpoints"
+CLONES = WORK / "clones"
 
 _LEFT = {
     ".work/checkpoints/*": "checkpoint of a training",
