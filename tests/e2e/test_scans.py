@@ -1,10 +1,12 @@
 """Scans from a folder into the data, in a temporary clone; the committed lock stays without them."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from flows.work import STAGES
 from qrestore.datasets.index import read_facts
 from qrestore.datasets.scanned import split_of
 from qrestore.files import read_json
@@ -67,8 +69,7 @@ def test_a_clone_without_scans_says_so(toy: Toy) -> None:
 @pytest.fixture(scope="module")
 def sheets(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """What the README says: a sheet made, printed and scanned in simulation, taken in, measured."""
-    here = Toy(tmp_path_factory.mktemp("sheets") / "clone", "")
-    clone(toy.root, here.root, edited=False)
+    here = toy.copy(tmp_path_factory.mktemp("sheets") / "clone")
     (here.root / "key").write_bytes(bytes(range(32)))
     label = ("python", "-m", "qrestore", "label")
     size = ("--dpi", "600", "--dot-side", "2", "--paper", "A5")
@@ -92,20 +93,21 @@ def test_a_sheet_comes_back_as_measured_rows(sheets: Toy) -> None:
     assert "<h3>Scans</h3>" in (sheets.root / "reports/report.html").read_text()
 
 
-def test_networks_are_trained_on_scans_where_that_is_asked_for(sheets: Toy) -> None:
-    params = sheets.root / "params.yaml"
-    params.write_text(params.read_text().replace("scanned_share: 0.0", "scanned_share: 0.5"))
+def test_a_flow_trains_the_networks_of_dots_on_new_scans_and_no_other(sheets: Toy) -> None:
     runs = (f"R{number}" for number in range(100))
     trained = next(run for run in runs if split_of({"run": run, "device": "phone"}) == "train")
     scans = sheets.root / "more"
     sheets.run("python", "-m", "qrestore", "label", "simulate", "sheet.pdf", "-o", str(scans), "--seed", "1")
     bring = ("python", "-m", "qrestore", "scans", str(scans), "--with", "sheet.labels.parquet")
     sheets.run(*bring, "--device", "phone", "--run", trained)
-    sheets.run("dvc", "repro", "train@dots-2px-direct", "train@dots-1px-direct", "train@lmmse-2px")
-    scanned = read_json(sheets.root / "models/dots-2px-direct.json")["data"]["scanned"]
-    assert (scanned["share"], scanned["windows"]) == (0.5, 48 * 9)
-    assert "scanned" not in read_json(sheets.root / "models/dots-1px-direct.json")["data"]
-    facts = read_facts(sheets.root / "data/scanned/index.parquet").to_pylist()
+    output = sheets.run(sys.executable, "-m", "flows.parts", "training", "-p", "order={}").stderr
+    states = dict(re.findall(r"Task run '(train@[\w-]+)' - Finished in state (\w+)", output))
+    assert states == {name: "Completed" if "dots" in name else "Unchanged" for name in STAGES if "train@" in name}
+    trained_in = sheets.own("training").root
+    scanned = read_json(trained_in / "models/dots-2px-direct.json")["data"]["scanned"]
+    assert (scanned["share"], scanned["windows"]) == (0.25, 48 * 9)
+    assert "scanned" not in read_json(trained_in / "models/dots-1px-direct.json")["data"]
+    facts = read_facts(trained_in / "data/scanned/index.parquet").to_pylist()
     assert [row["split"] for row in facts].count("train") == 48
     # The other run shows the same labels: what training saw of them is told apart.
     assert {row["subset"] for row in facts} == {"labels-seen"}

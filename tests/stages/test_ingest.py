@@ -39,12 +39,6 @@ def scanned(folder: Path, printed: Printed, page: int, rotation: float, run: str
     return folder
 
 
-def share(value: float) -> None:
-    text = PARAMS.read_text()
-    assert "scanned_share: 0.0" in text
-    PARAMS.write_text(text.replace("scanned_share: 0.0", f"scanned_share: {value}"))
-
-
 def test_an_empty_inbox_gives_an_empty_index(checkout, capsys):
     ingest.main()
     assert capsys.readouterr().out == "no scans were given\n"
@@ -63,6 +57,7 @@ def test_sheets_and_pictures_become_valid_rows(checkout, sheet, capsys):  # noqa
     (checkout / "loose/b.png").write_bytes(b"no picture")
     (checkout / "loose/ground_truth.csv").write_text("file,text,device\na.png,hello,phone\nb.png,hi,phone\n")
     collect(checkout / "loose", INBOX)
+    PARAMS.write_text(PARAMS.read_text().replace("scanned_share: 0.25", "scanned_share: 0"))  # all is judged by
     ingest.main()
     rows = list(read_index(SCANNED))
     assert [row.item for row in rows] == list(range(5))
@@ -90,7 +85,6 @@ def test_sheets_and_pictures_become_valid_rows(checkout, sheet, capsys):  # noqa
 def test_what_is_trained_on_is_apart_and_marked_wherever_it_stands(checkout, sheet):  # noqa: F811
     scanned(checkout / "one", sheet, 1, 1, TRAINED)
     scanned(checkout / "two", sheet, 1, -2, TESTED)
-    share(0.25)
     ingest.main()
     rows = list(read_index(SCANNED))
     assert [row.split for row in rows] == ["train"] * 4 + ["test"] * 4
@@ -109,7 +103,6 @@ def test_a_picture_of_a_text_that_training_saw_is_marked_too(checkout, sheet):  
     (checkout / "loose/a.png").write_bytes(encoded(symbol_picture(text=text, version=2)))
     (checkout / "loose/ground_truth.csv").write_text(f"file,text\na.png,{text}\n")
     collect(checkout / "loose", INBOX)
-    share(0.25)
     ingest.main()
     assert [row.subset for row in read_index(SCANNED)] == ["labels-seen"] * 4 + ["all-seen"]
 
