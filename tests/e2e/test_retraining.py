@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import segno
 from mlflow import MlflowClient
+from ruamel.yaml import YAML
 
 from flows.work import STAGES
 from qrestore.rehearsal import commit_all
@@ -19,8 +20,10 @@ pytestmark = pytest.mark.slow
 
 def set_steps(here: Toy, steps: int) -> None:
     """Commit another recipe of the deblurring network."""
-    params = here.root / "params.yaml"
-    params.write_text(params.read_text().replace("pixel_steps: 6\n", f"pixel_steps: {steps}\n"))
+    params, yaml = here.root / "params.yaml", YAML()
+    values = yaml.load(params)
+    values["training"]["qr-deblurrer"]["schedule"]["pixel_steps"] = steps
+    yaml.dump(values, params)
     commit_all(here.root, f"{steps} steps")
 
 
