@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -162,14 +163,28 @@ def test_a_local_run_loads_no_dask():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-def test_given_names_what_differs(tmp_path: Path, monkeypatch):
+def test_given_names_what_differs():
     from qrestore.cluster import given_here
 
-    weights = tmp_path / "weights"
-    weights.write_bytes(b"old")
-    first = given_here([weights])
-    assert given_here([weights]) == first
-    weights.write_bytes(b"new")
-    assert given_here([weights]).files != first.files
-    assert given_here([weights])[:2] == first[:2]
-    assert given_here([tmp_path / "missing"]).files == ((str(tmp_path / "missing"), "none"),)
+    first = given_here({"weights": b"old"})
+    assert given_here({"weights": b"old"}) == first
+    assert given_here({"weights": b"new"}).files != first.files
+    assert given_here({"weights": b"new"})[:2] == first[:2]
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", "../models", "models/../../x"])
+def test_a_file_that_workers_would_write_outside_their_folder_is_refused(monkeypatch, path):
+    monkeypatch.setenv(VARIABLE, "tcp://127.0.0.1:9")
+    with pytest.raises(ValueError, match=f"{path}: workers are sent files"), workers([Path(path)]):
+        pass
+
+
+def test_a_worker_that_cannot_write_is_named(tmp_path: Path, monkeypatch):
+    from qrestore import cluster
+
+    monkeypatch.setattr(cluster, "set_up", lambda: None)
+    (tmp_path / "file").touch()
+    worker = SimpleNamespace(address="tcp://one:1", local_directory=tmp_path / "file")
+    contents = {"models/weights": b""}
+    with pytest.raises(OSError, match=r"worker tcp://one:1: .*; name a folder with room"):
+        cluster._SetUp(cluster.given_here(contents), contents).setup(worker)

@@ -50,8 +50,8 @@ def workers(files: Iterable[Path] = ()) -> Iterator[Executor]:
 
     Parameters
     ----------
-    files : weights and thresholds that the tasks read, by paths from the working directory: a cluster whose workers
-        have others is refused.
+    files : weights and thresholds that the tasks read, by paths from the working directory: workers of a cluster are
+        sent them.
 
     Raises
     ------

@@ -22,18 +22,33 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STAGES = {
     "synthesize": ("qrestore.stages.synthesize",),
+    "calibrate": ("qrestore.stages.calibrate",),
     "evaluate@motion": ("qrestore.stages.evaluate", "motion"),
 }
 OUTPUTS = {
     "synthesize": ("data/synthetic/*/*.parquet", "data/reports/synthesis.json"),
+    "calibrate": ("models/thresholds/*.json",),
     "evaluate@motion": ("models/metrics/motion.*",),
 }
-SHOW_PROCESS = """
-import os
+WEIGHTS, REFERENCE = Path("models/qr-deblurrer.safetensors"), Path("models/thresholds/wiener.json")
+REMEMBERED: dict[str, list[str]] = {"synthesize": [], "calibrate": ["calibrate"], "evaluate@motion": ["evaluate"]}
+"""Folders below the `.work` of a worker of another machine."""
+SHOW = """
+import os, sys
+from pathlib import Path
+from qrestore.executor import workers
+files = [Path(name) for name in sys.argv[1:]]
+with workers(files) as executor:
+    print(executor.submit(os.getpid).result(), *(executor.submit(Path.stat, path).result().st_size for path in files))
+"""
+"""Process that works, and size of every file as it is seen there."""
+WAIT = """
+import os, time
 from pathlib import Path
 from qrestore.executor import workers
 with workers([Path("models/qr-deblurrer.safetensors")]) as executor:
-    print(executor.submit(os.getpid).result())
+    print(executor.submit(os.getpid).result(), flush=True)
+    executor.submit(time.sleep, 60).result()
 """
 
 
@@ -111,10 +126,20 @@ def outputs(root: Path, stage: str) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    """A clone at toy size, with moved symbols enough that a worker can be killed amid them."""
+    """A clone at toy size: moved symbols enough that a worker can be killed amid them, a boundary found quickly."""
+    sizes = {
+        "motion_test_unseen: 12": "motion_test_unseen: 120",
+        "    contents: 3": "    contents: 1",
+        "images_per_version: 20": "images_per_version: 12",
+        "refined_step_px: 0.5": "refined_step_px: 2",
+    }
     with toy_clone(ROOT) as clone:
         params = clone / "params.yaml"
-        params.write_text(params.read_text().replace("motion_test_unseen: 12", "motion_test_unseen: 120"))
+        text = params.read_text()
+        for toy, size in sizes.items():
+            assert text.count(toy) == 1
+            text = text.replace(toy, size)
+        params.write_text(text)
         yield clone
 
 
@@ -131,11 +156,14 @@ def local(root: Path) -> dict[str, dict[str, bytes]]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_bytes_are_those_of_local_work_though_a_worker_is_killed(root, local, stage, tmp_path):
+    """Workers have the sources and nothing else: weights and thresholds are sent to them."""
     assert len(local[stage]) > 1
     for name in local[stage]:
         if name.endswith(".parquet"):
             Path(name).unlink()
-    with cluster(root, tmp_path / "cluster") as here:
+    bare = tmp_path / "bare"
+    shutil.copytree(root / "src", bare / "src")
+    with cluster(bare, tmp_path / "cluster") as here:
         victim, _ = here.add_worker("--no-nanny"), here.add_worker("--no-nanny")
         command = [sys.executable, "-m", *STAGES[stage]]
         with subprocess.Popen(
@@ -156,6 +184,7 @@ def test_the_bytes_are_those_of_local_work_though_a_worker_is_killed(root, local
         assert process.returncode == 0, told
         assert here.count() == 1
     assert outputs(root, stage) == local[stage]
+    assert [path.name for path in (bare / ".work").glob("*")] == REMEMBERED[stage]
 
 
 def test_an_address_where_nobody_is_is_refused_in_one_line(root, tmp_path):
@@ -169,44 +198,68 @@ def test_an_address_where_nobody_is_is_refused_in_one_line(root, tmp_path):
     assert time.monotonic() - begun < 60
 
 
-def test_a_worker_of_other_code_weights_or_threads_is_named(root, tmp_path):
+def test_a_worker_of_other_code_or_threads_is_named(root, tmp_path):
     other = tmp_path / "other"
-    for name in ("src", "models"):
-        shutil.copytree(root / name, other / name)
-    weights = other / "models/qr-deblurrer.safetensors"
-    weights.write_bytes(weights.read_bytes() + b" ")
+    shutil.copytree(root / "src", other / "src")
+    (other / "src/qrestore/arrays.py").open("a").write("# another commit\n")
     with cluster(root, tmp_path / "cluster") as here:
         here.add_worker()
         wrong = here.add_worker("--no-nanny", root=other)
-        refused = program(root, here.address, "-c", SHOW_PROCESS).stderr
-        assert re.search(r"worker tcp://\S+: another models/qr-deblurrer.safetensors; start every worker", refused)
+        refused = program(root, here.address, "-c", SHOW).stderr
+        assert re.search(r"worker tcp://\S+: other sources; start every worker", refused)
         assert refused.count("tcp://") == 1
         _end(wrong)
         _wait(lambda: here.count() == 1)
-        (other / "src/qrestore/arrays.py").open("a").write("# another commit\n")
-        wrong = here.add_worker("--no-nanny", root=other)
-        assert ": other sources; start every worker" in program(root, here.address, "-c", SHOW_PROCESS).stderr
-        _end(wrong)
-        _wait(lambda: here.count() == 1)
         here.add_worker("--nthreads", "2")
-        assert ": 2 threads; start every worker" in program(root, here.address, "-c", SHOW_PROCESS).stderr
+        assert ": 2 threads; start every worker" in program(root, here.address, "-c", SHOW).stderr
 
 
-def test_a_worker_starts_again_when_code_or_weights_have_changed(root, tmp_path):
+def test_a_worker_has_the_files_of_the_run_and_starts_again_when_code_or_weights_have_changed(root, tmp_path):
     with cluster(root, tmp_path / "cluster") as here:
-        here.add_worker()
+        worker = here.add_worker()
 
-        def process() -> str:
-            done = program(root, here.address, "-c", SHOW_PROCESS)
+        def seen(*files: Path) -> str:
+            done = program(root, here.address, "-c", SHOW, *map(str, files))
             assert done.returncode == 0, done.stderr
-            return done.stdout
+            process, *sizes = done.stdout.split()
+            assert [int(size) for size in sizes] == [(root / file).stat().st_size for file in files]
+            assert len(list(here.folder.rglob(WEIGHTS.name))) == 1  # files of the runs before are gone
+            return process
 
-        first = process()
-        assert process() == first
-        seen = {first}
-        for path in (root / "src/qrestore/arrays.py", root / "models/qr-deblurrer.safetensors"):
-            before = path.read_bytes()
-            path.write_bytes(before + b"\n")
-            seen.add(process())
-            path.write_bytes(before)
-        assert len(seen) == 3
+        first = seen(WEIGHTS)
+        assert seen(WEIGHTS) == seen(WEIGHTS, REFERENCE) == seen() == first
+        processes = {first}
+        for path in (root / "src/qrestore/arrays.py", root / WEIGHTS):
+            with changed(path):
+                processes.add(seen(WEIGHTS))
+        assert len(processes) == 3
+        with subprocess.Popen(
+            [sys.executable, "-c", WAIT],
+            cwd=root,
+            env=in_clone(root) | {VARIABLE: here.address},
+            stdout=subprocess.PIPE,
+        ) as waiting:
+            assert waiting.stdout is not None
+            waiting.stdout.readline()
+            with changed(root / WEIGHTS):
+                assert ": at work for a run of other" in program(root, here.address, "-c", SHOW, str(WEIGHTS)).stderr
+            late = here.add_worker()
+            _wait(lambda: len(list(here.folder.rglob(WEIGHTS.name))) == 2)
+            waiting.kill()
+        for each in (worker, late):
+            _end(each)
+        _wait(lambda: here.count() == 0)
+        here.add_worker("--no-nanny")
+        seen(WEIGHTS)
+        with changed(root / WEIGHTS):
+            assert "no nanny to restart it; start" in program(root, here.address, "-c", SHOW, str(WEIGHTS)).stderr
+
+
+@contextmanager
+def changed(path: Path) -> Iterator[None]:
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
