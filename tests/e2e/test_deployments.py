@@ -26,16 +26,34 @@ pytestmark = pytest.mark.slow
 NOTIFY = 'order={"notify": "custom-webhook/ops"}'
 
 
-@dataclass(frozen=True)
+@dataclass
 class Served:
     """A running `make serve-all` of a checkout, and the environment in which `prefect` asks its server."""
 
     here: Toy
-    process: "subprocess.Popen[bytes]"
     command: tuple[str, ...]
     env: dict[str, str]
     log: Path
     notices: list[dict[str, str]]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Serve, unless that is done already."""
+        if self.process and self.process.poll() is None:
+            return
+        own = {name: value for name, value in self.env.items() if name != "PREFECT_API_URL"}  # its server is its own
+        with self.log.open("ab") as file:
+            begin = file.tell()
+            self.process = subprocess.Popen(
+                self.command, cwd=self.here.root, env=own, stdout=file, stderr=subprocess.STDOUT
+            )
+        self.until(lambda: b"ready: flows at" in self.log.read_bytes()[begin:])
+
+    def end(self) -> int:
+        """Press Ctrl-C; returns the exit code."""
+        assert self.process
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(90)
 
     def prefect(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(("prefect", *command), env=self.env, capture_output=True, text=True, timeout=900)
@@ -49,34 +67,27 @@ class Served:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return list(json.load(answer))
 
-    def until(self, happened: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> None:
+    def until(self, happened: Callable[[], object]) -> None:
         """Wait for something, while all is served."""
         end = time.monotonic() + 240
         while not happened():
-            assert time.monotonic() < end and (process or self.process).poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < end and self.process and self.process.poll() is None, self.last_words()
             time.sleep(0.2)
+
+    def last_words(self) -> str:
+        """End of what was printed."""
+        return self.log.read_text()[-3000:]
+
+    def children(self) -> list[psutil.Process]:
+        """All processes of what is served."""
+        assert self.process
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def workers(self, *pools: str) -> list[psutil.Process]:
         """Workers of these pools."""
-        ours = [each for each in psutil.process_iter(["cmdline", "environ"]) if self._is_ours(each)]
-        return [
-            each
-            for each in ours
-            if {"worker", "--pool"} < set(words := each.info["cmdline"]) and set(pools) & set(words)
-        ]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        return (process.info["environ"] or {}).get("PREFECT_HOME") == self.env["PREFECT_HOME"]
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Serve once more."""
-        return begin(self.command, self.here, self.env, self.log)
-
-
-def begin(command: tuple[str, ...], here: Toy, env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    own = {name: value for name, value in env.items() if name != "PREFECT_API_URL"}  # its server is one of its own
-    with log.open("ab") as file:
-        return subprocess.Popen(command, cwd=here.root, env=own, stdout=file, stderr=subprocess.STDOUT)
+        assert self.process
+        started = psutil.Process(self.process.pid).children()
+        return [each for each in started if "--pool" in (words := each.cmdline()) and set(pools) & set(words)]
 
 
 def free_port() -> int:
@@ -115,25 +126,25 @@ def served(
     env = {**in_clone(here.root), "PREFECT_HOME": str(home)}
     ports = ("--port", str(port), "--registry-port", str(free_port()), "--gpu", "--schedule")
     command = (sys.executable, "-m", "flows.serve", *ports)
-    process = begin(command, here, env, log)
     env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    found = Served(here, process, command, env, log, notices[1])
+    found = Served(here, command, env, log, notices[1])
     try:
-        found.until(lambda: b"ready: flows at" in log.read_bytes())
+        found.start()
         hook = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook; "
         hook += f"Hook(name='ops', url={notices[0]!r}, json_data=dict(title='{{{{subject}}}}', text='{{{{body}}}}'))"
         subprocess.run((sys.executable, "-c", f"{hook}.save('ops')"), env=env, check=True)
         yield found
     finally:
-        for each in (*psutil.Process(process.pid).children(recursive=True), process) if process.poll() is None else ():
-            each.kill()
+        if found.process and found.process.poll() is None:
+            for each in (*found.children(), found.process):
+                each.kill()
 
 
 def test_a_deployed_flow_is_run_by_the_worker(served: Served) -> None:
     listed = served.prefect("deployment", "ls").stdout
     assert all(f"{name}/{name}" in listed for name in ("retraining", "evaluation", "calibration"))
     done = served.prefect("deployment", "run", "evaluation/evaluation", "--watch", "-p", NOTIFY)
-    assert "finished successfully in 'Unchanged'" in done.stdout, served.log.read_text()[-3000:]
+    assert "finished successfully in 'Unchanged'" in done.stdout, served.last_words()
     assert served.notices == []
     for wrong, told in (
         ('data=["nonsense"]', "'nonsense' is not one of"),
@@ -198,7 +209,7 @@ def test_a_killed_run_is_told(served: Served) -> None:
 def test_a_network_trains_on_the_gpu_pool_and_the_verdict_is_told(served: Served) -> None:
     set_steps(served.here, 7)
     done = served.prefect("deployment", "run", "retraining/retraining", "--watch", "-p", NOTIFY)
-    assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
+    assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
     run, stage = served.runs()[:2]
     if run["name"] == "train@qr-deblurrer":
         run, stage = stage, run
@@ -220,43 +231,43 @@ def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served
         done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
     finally:
         worker.resume()
-    assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
+    assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
     assert b"pool gpu: its workers have gone away; the stage runs here" in served.log.read_bytes()
     sent = {"flow_runs": {"name": {"any_": ["train@qr-deblurrer"]}, "state": {"type": {"any_": ["CANCELLED"]}}}}
     assert len(served.runs(**sent)) == 1
 
 
-def test_ctrl_c_ends_all(served: Served) -> None:
+def test_ctrl_c_ends_all_and_a_run_under_way_has_crashed(served: Served) -> None:
+    served.start()
     served.prefect("deployment", "run", "calibration/calibration", "-p", NOTIFY)
     served.until(lambda: served.runs()[0]["state_name"] == "Running")
-    children = psutil.Process(served.process.pid).children(recursive=True)
+    run, children = served.runs()[0], served.children()
     assert len(children) >= 5
-    served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(90) == 0
+    assert served.end() == 0
     assert psutil.wait_procs(children, 20)[1] == []
+    served.start()
+    assert next(each for each in served.runs() if each["id"] == run["id"])["state_name"] == "Crashed"
+    assert served.notices[-1]["title"] == f"qrestore: calibration {run['name']}: Crashed"
 
 
 def test_a_killed_worker_ends_all_and_the_next_one_goes_on_with_its_training(served: Served) -> None:
+    served.start()
     set_steps(served.here, 400)
     shipped = (served.here.root / "models/qr-deblurrer.safetensors").read_bytes()
-    again = served.start()
-    served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 2, again)
-    ended = next(run for run in served.runs() if run["state_name"] == "Crashed")
-    assert ended["name"] in served.notices[-1]["title"]
     served.prefect("deployment", "run", "retraining/retraining")
     own = served.here.own("retraining").root
-    served.until(lambda: list(own.glob(".work/checkpoints/*/last.pt")), again)
-    under_way = psutil.Process(again.pid).children(recursive=True)
+    served.until(lambda: list(own.glob(".work/checkpoints/*/last.pt")))
+    under_way = served.children()
     for process in served.workers("cpu", "gpu"):
         process.kill()
-    assert again.wait(120) == 1
-    assert b"worker ended; see the messages above" in served.log.read_bytes()
+    assert served.process
+    assert served.process.wait(120) == 1
+    assert "worker ended; see the messages above" in served.last_words()
     assert psutil.wait_procs(under_way, 20)[1] == []  # no stage goes on that nobody waits for
     assert (served.here.root / "models/qr-deblurrer.safetensors").read_bytes() == shipped
-    again = served.start()
-    served.until(lambda: served.log.read_bytes().count(b"ready: flows at") == 3, again)
+    served.start()
+    assert {run["state_name"] for run in served.runs()[:2]} == {"Crashed"}  # the flow and its stage
     done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
-    assert "finished successfully in 'Completed'" in done.stdout, served.log.read_text()[-3000:]
+    assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
     assert b"going on from the checkpoint" in served.log.read_bytes()
-    again.send_signal(signal.SIGINT)
-    assert again.wait(90) == 0
+    assert served.end() == 0
