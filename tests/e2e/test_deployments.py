@@ -67,6 +67,12 @@ class Served:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return list(json.load(answer))
 
+    def running(self) -> dict[str, Any]:
+        """The run that is under way, or will be soon."""
+        of = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+        self.until(lambda: self.runs(**of))
+        return self.runs(**of)[0]
+
     def until(self, happened: Callable[[], object]) -> None:
         """Wait for something, while all is served."""
         end = time.monotonic() + 240
@@ -195,8 +201,7 @@ def test_new_scans_start_the_evaluation(served: Served, tmp_path: Path) -> None:
 
 def test_a_killed_run_is_told(served: Served) -> None:
     served.prefect("deployment", "run", "calibration/calibration", "-p", NOTIFY)
-    served.until(lambda: served.runs()[0]["state_name"] == "Running")
-    run = served.runs()[0]
+    run = served.running()
     running = psutil.process_iter(["environ"])  # processes that end meanwhile are passed over
     of_run = [each for each in running if (each.info["environ"] or {}).get("PREFECT__FLOW_RUN_ID") == run["id"]]
     assert of_run
@@ -240,8 +245,7 @@ def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served
 def test_ctrl_c_ends_all_and_a_run_under_way_has_crashed(served: Served) -> None:
     served.start()
     served.prefect("deployment", "run", "calibration/calibration", "-p", NOTIFY)
-    served.until(lambda: served.runs()[0]["state_name"] == "Running")
-    run, children = served.runs()[0], served.children()
+    run, children = served.running(), served.children()
     assert len(children) >= 5
     assert served.end() == 0
     assert psutil.wait_procs(children, 20)[1] == []
