@@ -8,7 +8,7 @@ from flows.work import Work
 from qrestore.pipeline import PipelineError, dvc, without_secrets
 from qrestore.tracking.judge import Judged
 
-_MOST_LINES = 60
+_HEAD_LINES, _MOST_LINES = 2, 60
 
 
 def leave(work: Work) -> None:
@@ -47,7 +47,7 @@ def _changed_figures(work: Work) -> list[str]:
         return [str(error)]
     if len(table) > _MOST_LINES:
         return [*table[:_MOST_LINES], "", f"and {len(table) - _MOST_LINES} more: `dvc metrics diff`"]
-    return table or ["none changed"]
+    return table if len(table) > _HEAD_LINES else ["none changed"]
 
 
 def _verdict(judged: Judged) -> str:

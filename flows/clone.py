@@ -172,8 +172,9 @@ def remember(root: Path) -> None:
 
 
 def last_run(root: Path) -> str:
-    """State that the last run which ended well has left; before the first one, what is committed."""
-    return call(root, "git", "for-each-ref", "--format=%(objectname)", _LAST_RUN).strip() or "HEAD"
+    """Commit of what the last run that ended well has left; before the first one, the one that is pulled."""
+    last = call(root, "git", "for-each-ref", "--format=%(objectname)", _LAST_RUN)
+    return (last or call(root, "git", "rev-parse", "HEAD")).strip()
 
 
 def sets(inbox: Path) -> dict[str, list[tuple[str, int, int]]]:

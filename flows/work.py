@@ -63,7 +63,7 @@ class Work:
 
     Attributes
     ----------
-    since : commit, or state of the clone, that its figures are compared with.
+    since : commit that its figures are compared with.
     failures : of steps after which others went on.
     """
 

@@ -13,7 +13,7 @@ from flows.work import STAGES
 from qrestore.rehearsal import commit_all
 from qrestore.tracking.models import MODELS
 from tests.e2e.conftest import Toy
-from tests.e2e.test_flow import outcomes
+from tests.e2e.test_flow import artifact, outcomes
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +75,7 @@ def test_what_is_new_is_trained_published_and_judged(retrained: tuple[Toy, str, 
     for stage in (*STAGES, "push data", "commit"):
         if not stage.startswith("validate@"):  # the scans have nothing that is trained on
             assert found[stage] == "Completed", stage
+    assert "models/metrics/summary.json" in artifact(here, "retraining")  # figures of another seed are others
     assert "seed: 5 " in (here.own("retraining").root / "params.yaml").read_text()
     for model in MODELS:
         assert f"{model} version 1, published now" in output

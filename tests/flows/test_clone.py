@@ -258,7 +258,7 @@ def test_a_stage_that_was_sent_elsewhere_keeps_the_clone(checkout: Path) -> None
 
 def test_figures_are_compared_with_those_of_the_last_run(checkout: Path) -> None:
     root = pulled(checkout)
-    assert clone.last_run(root) == "HEAD"
+    assert clone.last_run(root) == call(root, "git", "rev-parse", "HEAD").strip()
     (root / "figures").write_text("1")
     clone.remember(root)
     for order in ({}, {"data_seed": 5}):
