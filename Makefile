@@ -53,7 +53,7 @@ serve-all: $(READY) ## [SCHEDULE=on]: scheduler, worker and registry on this mac
 	@python -m flows.serve $(if $(SCHEDULE),--schedule)
 
 faults: $(READY) ## TEST=name: repeat a row of docs/reliability.md
-	@test -n "$(TEST)" || { echo "say which: make faults TEST=killed_training" >&2; exit 2; }
+	@test -n "$(TEST)" || { echo "say which: make faults TEST=killed_worker" >&2; exit 2; }
 	@python -m pytest -m slow tests/e2e -k "$(TEST)"
 
 scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: take in scans of sheets, or pictures with a ground_truth.csv

@@ -19,6 +19,7 @@ import pytest
 
 from qrestore.rehearsal import in_clone
 from tests.e2e.conftest import Toy
+from tests.e2e.test_faults_of_runs import logged
 from tests.e2e.test_retraining import scans, set_steps
 
 pytestmark = pytest.mark.slow
@@ -259,8 +260,10 @@ def test_a_killed_worker_ends_all_and_the_next_one_goes_on_with_its_training(ser
     set_steps(served.here, 400)
     shipped = (served.here.root / "models/qr-deblurrer.safetensors").read_bytes()
     served.prefect("deployment", "run", "retraining/retraining")
-    own = served.here.own("retraining").root
-    served.until(lambda: list(own.glob(".work/checkpoints/*/last.pt")))
+    own, run = served.here.own("retraining"), served.running()
+    served.until(lambda: any(line["run"] == run["id"] for line in logged(served.here)))  # it holds its clone
+    assert "another retraining is under way, process" in served.here.flow("order={}", check=False)
+    served.until(lambda: list(own.root.glob(".work/checkpoints/*/last.pt")))
     under_way = served.children()
     for process in served.workers("cpu", "gpu"):
         process.kill()
@@ -273,5 +276,9 @@ def test_a_killed_worker_ends_all_and_the_next_one_goes_on_with_its_training(ser
     assert {run["state_name"] for run in served.runs()[:2]} == {"Crashed"}  # the flow and its stage
     done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
     assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
-    assert b"going on from the checkpoint" in served.log.read_bytes()
+    went_on = [line for line in logged(served.here) if "going on from the checkpoint" in line["message"]]
+    assert [(line["stage"], line["item"]) for line in went_on] == [("train", "qr-deblurrer")]
+    assert own.run("dvc", "status", "--json").stdout.strip() == "{}"
+    assert len((own.root / "models/metrics/qr-deblurrer-history.csv").read_text().splitlines()) > 400 // 4
+    assert served.here.run("git", "status", "--porcelain").stdout == ""
     assert served.end() == 0

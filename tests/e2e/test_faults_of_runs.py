@@ -37,31 +37,6 @@ def tries(here: Toy, step: str) -> int:
     return sum(line["stage"] == step and "will start" in line["message"] for line in logged(here))
 
 
-def test_a_killed_training_is_gone_on_with(toy: Toy, tmp_path: Path) -> None:
-    here = toy.copy(tmp_path / "checkout")
-    set_steps(here, 400)
-    shipped = (here.root / "models/qr-deblurrer.safetensors").read_bytes()
-    own = here.own("training")
-    flow = here.part("training")
-    until(lambda: own.root.exists())
-    code, refused = here.part("training").end()  # while the first one is under way
-    assert code == 1
-    assert f"another training is under way, process {flow.process.pid}, since" in refused
-    until(lambda: list(own.root.glob(".work/checkpoints/*/last.pt")))
-    flow.kill()
-    until(lambda: not own.left_over(), 30)  # nothing goes on that nobody waits for
-    assert (here.root / "models/qr-deblurrer.safetensors").read_bytes() == shipped
-    code, output = here.part("training").end()
-    assert code == 0, output
-    assert re.search(r"going on from the checkpoint", output)
-    assert any(
-        "going on from the checkpoint" in line["message"] and line["item"] == "qr-deblurrer" for line in logged(here)
-    )
-    assert own.run("dvc", "status", "train@qr-deblurrer", "--json").stdout.strip() == "{}"
-    assert len((own.root / "models/metrics/qr-deblurrer-history.csv").read_text().splitlines()) > 400 // 4
-    assert here.run("git", "status", "--porcelain").stdout == ""
-
-
 def test_a_stage_past_its_limit_is_ended_and_named(toy: Toy, tmp_path: Path) -> None:
     here = toy.copy(tmp_path / "checkout")
     set_steps(here, 100_000)
