@@ -22,7 +22,7 @@ def markdown(work: Work) -> str:
     """Say in words what became of a run: what was done, which figures changed, the verdicts, where to look."""
     lines = [f"# {work.flow.capitalize()}", ""]
     if work.failures:
-        lines += [f"**Failed**: {'; '.join(work.failures)}", ""]
+        lines += [f"**Failed**: {work.failed}", ""]
     seconds = sum(step.seconds for step in work.done)
     lines += [f"{len(work.done)} steps, {seconds:.0f} s; {_anew(work)}", ""]
     lines += ["## Figures against the last run", "", *_changed_figures(work), ""]

@@ -63,7 +63,7 @@ def on_gpu(root: Path, stage: str, limit_s: float) -> Any:
             return Completed(name=run.state.name, message=f"on pool {POOL}")
         if over is None:
             return Failed(message=f"stage {stage} on pool {POOL}: {run.state.message}")
-        cancel(client, run.id)
+        _cancel(client, run.id)
     if run.start_time is None:
         get_run_logger().warning("pool %s: %s; the stage runs here", POOL, over)
         return dvc_stage.fn(root, stage, limit_s=limit_s)
@@ -87,10 +87,10 @@ def end_sent() -> None:
     if _waited_for:
         with suppress(Exception), get_client(sync_client=True) as client:  # as far as a server still answers
             for run in tuple(_waited_for):
-                cancel(client, run)
+                _cancel(client, run)
 
 
-def cancel(client: SyncPrefectClient, run: UUID) -> None:
+def _cancel(client: SyncPrefectClient, run: UUID) -> None:
     """Let a worker end a run."""
     client.set_flow_run_state(run, Cancelling(message="nobody waits for it any more"))
 
@@ -98,12 +98,12 @@ def cancel(client: SyncPrefectClient, run: UUID) -> None:
 def started(root: Path, stage: str, known_unchanged: bool, limit_s: float) -> Any:
     """Start a stage where it belongs; returns the task's future."""
     network = stage.startswith("train@") and not stage.startswith("train@lmmse-")
-    if network and not known_unchanged and is_there() and stage in stale_stages(root, stage):
+    if network and not known_unchanged and _is_there() and stage in stale_stages(root, stage):
         return on_gpu.submit(root, stage, limit_s)
     return dvc_stage.submit(root, stage, known_unchanged, limit_s)
 
 
-def is_there() -> bool:
+def _is_there() -> bool:
     """Whether the pool has a worker."""
     with get_client(sync_client=True) as client, suppress(ObjectNotFound):
         client.read_deployment_by_name(DEPLOYMENT)

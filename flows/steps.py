@@ -18,8 +18,7 @@ from flows.gpu import started
 from flows.logs import written
 from flows.order import Order
 from flows.stage import qrestore_command
-from flows.work import STAGES, StepFailedError, Work
-from qrestore.config import ConfigError
+from flows.work import STAGES, Work
 from qrestore.pipeline import Outcome, PipelineError, stale_stages
 
 
@@ -32,19 +31,17 @@ def carry_out(flow: str, order: Order, steps: Callable[[Work], None]) -> Any:
         try:
             with nullcontext(ROOT) if order.in_place else clone.alone(flow) as root:
                 work = Work(flow, order, root)
-                try:
+                with work.going_on():
                     if not order.in_place:
                         _take_in(work)
                     steps(work)
-                except (StepFailedError, PipelineError, ConfigError) as error:
-                    work.failures.append(str(error))
                 leave(work)
                 if not (order.in_place or work.failures):
                     clone.remember(root)
         except PipelineError as error:  # another run holds the clone
             return Failed(message=str(error))
     if work.failures:
-        return Failed(message="; ".join(work.failures))
+        return Failed(message=work.failed)
     return Completed(name=(Outcome.COMPLETED if work.anew else Outcome.UNCHANGED).value, message=told(work))
 
 

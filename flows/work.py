@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from flows.gpu import end_sent
 from flows.order import Order
-from qrestore.pipeline import Outcome, end_guarded
+from qrestore.config import ConfigError
+from qrestore.pipeline import Outcome, PipelineError, end_guarded
 from qrestore.tracking.judge import Judged
 
 STAGES = (
@@ -81,6 +82,11 @@ class Work:
         return 3600 * self.order.stage_hours
 
     @property
+    def failed(self) -> str:
+        """Why the run fails, of everything that did."""
+        return "; ".join(self.failures)
+
+    @property
     def anew(self) -> list[str]:
         """Stages that had something to do and did it, and what was shared or published."""
         counts, nothing = {*STAGES, *SHARING}, (Outcome.UNCHANGED, _FAILED)
@@ -112,5 +118,5 @@ class Work:
         """Let what fails in the body fail the flow at its end; what stands after the body still runs."""
         try:
             yield
-        except StepFailedError as error:
+        except (StepFailedError, PipelineError, ConfigError) as error:
             self.failures.append(f"{error}{remedy}")
