@@ -13,6 +13,7 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count, islice
@@ -28,6 +29,7 @@ from benchmarks.further import RADII_PX, blurred_further, generated_crop
 from benchmarks.parts import measured
 from benchmarks.photographs import CONDITIONS, Photograph, photograph
 from benchmarks.readme import ROOT, put
+from benchmarks.without import WITHOUT
 from qrestore.datasets.synthesis import random_text
 from qrestore.intervals import wilson
 from qrestore.reading import reader
@@ -35,7 +37,7 @@ from qrestore.reading.cascade import read
 from qrestore.reading.crop import cropped, module_darkness
 from qrestore.reading.proof import prove
 from qrestore.reading.rectify import Placed
-from qrestore.symbol.decode import require_readers, same_text
+from qrestore.symbol.decode import Code, require_readers, same_text
 from qrestore.symbol.geometry import side_modules
 
 RESULT = ROOT / "benchmarks/generated.json"
@@ -109,10 +111,15 @@ _WITHOUT: dict[str, dict[str, float]] = {
 
 
 def limits(each: int = EACH, seed: int = 1) -> dict[str, Any]:
-    """What limits cost in reads and save in time, on the photographs."""
+    """What limits cost in reads and save in time, on the photographs and on pictures without a code."""
     drawn = [
         photograph(condition, np.random.default_rng([seed, number, item]))
         for number, condition in enumerate(CONDITIONS)
+        for item in range(each)
+    ]
+    empty = [
+        draw(np.random.default_rng([seed, 4000 + number, item]))
+        for number, draw in enumerate(WITHOUT.values())
         for item in range(each)
     ]
     reader.read(drawn[0].picture, effort=1)  # loads what is loaded once
@@ -122,6 +129,8 @@ def limits(each: int = EACH, seed: int = 1) -> dict[str, Any]:
             for constant, value in without.items():
                 stack.enter_context(patch(f"qrestore.reading.{constant}", value))
             rows[name] = _judged(drawn)
+            found = _judged(empty)
+        rows[name]["without_a_code"] = {key: found[key] for key in ("pictures", "wrong", "cpu_ms")}
     return {"each": each, "seed": seed, "machine": _machine(), "limits": rows}
 
 
@@ -137,12 +146,16 @@ def proof_table(result: dict[str, Any]) -> str:
 def limits_table(result: dict[str, Any]) -> str:
     """Markdown table of the limits."""
     lines = [
-        f"| generated photographs, seed {result['seed']} | right | wrong texts | CPU ms: median, mean, p95 |",
-        "|---|---|---|---|",
+        f"| generated photographs, seed {result['seed']} | right | wrong texts | CPU ms: median, mean, p95 "
+        "| without a code | false reads | CPU ms: median, mean, p95 |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in result["limits"].items():
-        ms = ", ".join(str(value) for value in row["cpu_ms"])
-        lines.append(f"| {name} | {row['after']} of {row['pictures']} | {row['wrong']} | {ms} |")
+        empty = row["without_a_code"]
+        ms, empty_ms = (", ".join(str(value) for value in each["cpu_ms"]) for each in (row, empty))
+        cells = [name, f"{row['after']} of {row['pictures']}", row["wrong"], ms]
+        cells += [empty["pictures"], empty["wrong"], empty_ms]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join(lines)
 
 
@@ -152,14 +165,13 @@ def _judged(drawn: list[Photograph]) -> dict[str, Any]:
     restored: list[float] = []
     steps: Counter[str] = Counter()
     for one in drawn:
-        before += any(same_text(code.text, one.texts[0]) for code in read(one.picture).codes)
+        before += _is_right(read(one.picture).codes, one)
         start = time.process_time()
         found = reader.read(one.picture)
         seconds.append(time.process_time() - start)
         if found.status == "restored":
             restored.append(seconds[-1])
-        right = any(same_text(code.text, one.texts[0]) for code in found.codes)
-        after += right
+        after += (right := _is_right(found.codes, one))
         wrong += bool(found.codes) and not right
         steps[str(found.step).split(":")[0]] += 1
     return {
@@ -172,6 +184,10 @@ def _judged(drawn: list[Photograph]) -> dict[str, Any]:
         "restored_cpu_ms": _times(restored),
         "steps": dict(steps),
     }
+
+
+def _is_right(codes: Sequence[Code], drawn: Photograph) -> bool:
+    return any(same_text(code.text, text) for code in codes for text in drawn.texts)
 
 
 def _times(seconds: list[float]) -> list[int]:

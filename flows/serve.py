@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 
 from flows import ROOT
@@ -23,6 +24,8 @@ from qrestore.pipeline import environment, without_secrets
 POOLS = ("cpu", "gpu")
 _PATIENCE_S = 180
 _GRACE_S = 15
+_SERVED_BY = "QRESTORE_SERVED_BY"
+"""In the environment of all that is started here: our process."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[bytes]"]) -> int:
-    env = {**environment(ROOT), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    env = {**environment(ROOT), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", _SERVED_BY: str(os.getpid())}
     own = "PREFECT_API_URL" in env
     api = env.setdefault("PREFECT_API_URL", f"http://127.0.0.1:{arguments.port}/api")
 
@@ -155,6 +158,11 @@ def _end(running: dict[str, "subprocess.Popen[bytes]"]) -> None:
             process.wait(_GRACE_S)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    for each in psutil.process_iter(["cmdline", "environ"]):  # runs lead sessions of their own
+        is_run = any(word.startswith("prefect.") for word in each.info["cmdline"] or ())
+        if is_run and (each.info["environ"] or {}).get(_SERVED_BY) == str(os.getpid()):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 if __name__ == "__main__":
