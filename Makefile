@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format ui serve-all faults gc scans profile accept import-weights evidence toy reading peers dots browser
+.PHONY: help setup run test test-slow test-flows test-parts check format ui serve-all faults gc scans profile accept import-weights evidence toy reading peers dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,15 @@ test: $(READY) ## tests that take minutes
 	@python -m pytest
 	@echo "Slow tests (servers, faults, browser, whole flows): make test-slow. Format, types, layers: make check"
 
-test-slow: $(READY) browser ## servers, faults, browser, the whole flow at toy size
-	@python -m pytest -m slow --durations 20
+test-slow: ## servers, faults, browser, the whole flow at toy size; these beside all other slow tests
+	@$(MAKE) --no-print-directory -j2 test-flows test-parts
+
+test-flows: $(READY) browser
+	@python -m pytest -m slow tests/e2e --durations 20
+
+test-parts: $(READY)
+	@mkdir -p .work
+	@python -m pytest -m slow --ignore tests/e2e --durations 20 > .work/test-parts.log 2>&1; passed=$$?; cat .work/test-parts.log; exit $$passed
 
 check: $(READY) ## format, lint, types, layers
 	@ruff format --check .
@@ -54,7 +61,7 @@ serve-all: $(READY) ## [SCHEDULE=on]: scheduler, worker and registry on this mac
 
 faults: $(READY) ## TEST=name: repeat a row of docs/reliability.md
 	@test -n "$(TEST)" || { echo "say which: make faults TEST=killed_worker" >&2; exit 2; }
-	@python -m pytest -m slow tests/e2e -k "$(TEST)"
+	@python -m pytest -m slow tests/e2e tests/test_cluster.py -k "$(TEST)"
 
 scans: $(READY) ## FROM=folder [WITH=manifest] [PRINTER= PAPER= DEVICE= RUN=]: take in scans of sheets, or pictures with a ground_truth.csv
 	@test -n "$(FROM)" || { echo "say which folder: make scans FROM=folder" >&2; exit 2; }

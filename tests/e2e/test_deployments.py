@@ -216,11 +216,10 @@ def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served
     (worker,) = served.workers("gpu")
     worker.suspend()  # the pool counts it as there for another three heartbeats
     try:
-        done = served.prefect("deployment", "run", "retraining/retraining", "--watch")
+        output = served.here.run(sys.executable, "-m", "flows.parts", "training", "-p", "order={}", **served.env).stderr
     finally:
         worker.resume()
-    assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
-    assert b"pool gpu: its workers have gone away; the stage runs here" in served.log.read_bytes()
+    assert "pool gpu: its workers have gone away; the stage runs here" in output
     sent = {"flow_runs": {"name": {"any_": ["train@qr-deblurrer"]}, "state": {"type": {"any_": ["CANCELLED"]}}}}
     assert len(served.runs(**sent)) == 1
 

@@ -163,8 +163,7 @@ def test_every_registered_model_answers_its_example(toy: Toy) -> None:
 
 
 def test_a_failing_stage_fails_the_flow_and_spares_what_stands(toy: Toy, tmp_path: Path) -> None:
-    broken = Toy(tmp_path / "broken", "")
-    clone(toy.root, broken.root, edited=False)
+    broken = toy.copy(tmp_path / "broken")
     params = broken.root / "params.yaml"
     params.write_text(params.read_text().replace("min_contrast: 0.05", "min_contrast: 0.999"))
     output = broken.flow(check=False)

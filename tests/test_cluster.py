@@ -19,7 +19,7 @@ from qrestore.rehearsal import in_clone, toy_clone
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 STAGES = {
     "synthesize": ("qrestore.stages.synthesize",),
     "calibrate": ("qrestore.stages.calibrate",),
@@ -130,8 +130,7 @@ def root() -> Iterator[Path]:
     sizes = {
         "motion_test_unseen: 12": "motion_test_unseen: 120",
         "    contents: 3": "    contents: 1",
-        "images_per_version: 20": "images_per_version: 12",
-        "refined_step_px: 0.5": "refined_step_px: 2",
+        "refined_step_px: 1": "refined_step_px: 2",
     }
     with toy_clone(ROOT) as clone:
         params = clone / "params.yaml"
