@@ -53,13 +53,12 @@ class Toy:
         done = self.run(*command, check=check, **env)
         return done.stdout + done.stderr
 
-    def part(self, name: str, order: str = "{}") -> "Running":
+    def part(self, name: str, order: str = "{}", **env: str) -> "Running":
         """Start a part of the graph, in a clone of its own."""
         command = [sys.executable, "-m", "flows.parts", name, "-p", f"order={order}"]
         with tempfile.NamedTemporaryFile(delete=False) as log:
-            process = subprocess.Popen(
-                command, cwd=self.root, env=in_clone(self.root), stdout=log, stderr=log, start_new_session=True
-            )
+            env = {**in_clone(self.root), **env}
+            process = subprocess.Popen(command, cwd=self.root, env=env, stdout=log, stderr=log, start_new_session=True)
         return Running(process, Path(log.name))
 
     def copy(self, target: Path) -> "Toy":

@@ -130,7 +130,7 @@ def served(
     home = tmp_path_factory.mktemp("prefect")
     here = toy.copy(home / "checkout")
     port, log = free_port(), home / "log"
-    env = {**in_clone(here.root), "PREFECT_HOME": str(home), "PREFECT_WORKER_HEARTBEAT_SECONDS": "5"}
+    env = {**in_clone(here.root), "PREFECT_HOME": str(home), "PREFECT_WORKER_HEARTBEAT_SECONDS": "10"}
     ports = ("--port", str(port), "--registry-port", str(free_port()), "--gpu", "--schedule")
     command = (sys.executable, "-m", "flows.serve", *ports)
     env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
@@ -214,11 +214,14 @@ def test_a_killed_run_is_told(served: Served) -> None:
 def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served) -> None:
     set_steps(served.here, 8)
     (worker,) = served.workers("gpu")
+    training = served.here.part("training", **served.env)
+    served.until(lambda: "Task run 'ingest' - Finished" in training.log.read_text())
     worker.suspend()  # the pool counts it as there for another three heartbeats
     try:
-        output = served.here.run(sys.executable, "-m", "flows.parts", "training", "-p", "order={}", **served.env).stderr
+        code, output = training.end()
     finally:
         worker.resume()
+    assert code == 0, output
     assert "pool gpu: its workers have gone away; the stage runs here" in output
     sent = {"flow_runs": {"name": {"any_": ["train@qr-deblurrer"]}, "state": {"type": {"any_": ["CANCELLED"]}}}}
     assert len(served.runs(**sent)) == 1
