@@ -157,7 +157,7 @@ def test_every_fault_is_repeated_by_a_test() -> None:
     names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[-1])}
     tests = "\n".join(
         line
-        for path in (ROOT / "tests/e2e").glob("test_*.py")
+        for path in (*(ROOT / "tests/e2e").glob("test_*.py"), ROOT / "tests/test_cluster.py")  # as `make faults`
         for line in (path.stem, *re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
     )
     assert len(rows) >= 12
