@@ -101,7 +101,7 @@ def proof(each: int = EACH, seed: int = SEED) -> dict[str, Any]:
 _FLAT = ("out of focus", "moved", "shaken", "noisy", "faint", "damaged", "perspective, out of focus")
 
 
-_WITHOUT: dict[str, dict[str, float]] = {
+_LIFTED: dict[str, dict[str, float]] = {
     "all limits": {},
     "sharp ones deblurred": {"located.SHARP": np.inf, "whole.SHARP": np.inf},
     "lattices refined at any agreement": {"rectify._LEAST_AGREEMENT": -1},
@@ -124,9 +124,9 @@ def limits(each: int = EACH, seed: int = 1) -> dict[str, Any]:
     ]
     reader.read(drawn[0].picture, effort=1)  # loads what is loaded once
     rows = {}
-    for name, without in tqdm(_WITHOUT.items(), leave=False, disable=None):
+    for name, lifted in tqdm(_LIFTED.items(), leave=False, disable=None):
         with ExitStack() as stack:
-            for constant, value in without.items():
+            for constant, value in lifted.items():
                 stack.enter_context(patch(f"qrestore.reading.{constant}", value))
             rows[name] = _judged(drawn)
             found = _judged(empty)

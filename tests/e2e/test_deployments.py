@@ -20,7 +20,7 @@ import pytest
 from qrestore.rehearsal import in_clone
 from tests.e2e.conftest import Toy
 from tests.e2e.test_faults_of_runs import logged
-from tests.e2e.test_retraining import scans, set_steps
+from tests.e2e.test_retraining import scans, set_steps, states
 
 pytestmark = pytest.mark.slow
 
@@ -182,7 +182,7 @@ def test_the_schedules_make_runs(served: Served) -> None:
     added = served.prefect("deployment", "schedule", "create", "calibration/calibration", "--interval", "15")
     assert added.returncode == 0, added.stderr
     served.until(lambda: any(run["auto_scheduled"] for run in served.runs()))
-    run = served.runs()[0]
+    run = next(run for run in served.runs() if run["auto_scheduled"])
     cleared = served.prefect("--no-prompt", "deployment", "schedule", "clear", "calibration/calibration", "-y")
     assert cleared.returncode == 0, cleared.stderr
     to_come = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
@@ -221,7 +221,7 @@ def test_a_gpu_worker_that_goes_away_leaves_its_stage_to_the_flow(served: Served
         code, output = training.end()
     finally:
         worker.resume()
-    assert code == 0, output
+    assert (code, states(output)) == (0, ["Completed"]), output
     assert "pool gpu: its workers have gone away; the stage runs here" in output
     sent = {"flow_runs": {"name": {"any_": ["train@qr-deblurrer"]}, "state": {"type": {"any_": ["CANCELLED"]}}}}
     assert len(served.runs(**sent)) == 1
@@ -262,10 +262,11 @@ def test_a_killed_worker_ends_all_and_the_next_one_goes_on_with_its_training(ser
     assert "finished successfully in 'Completed'" in done.stdout, served.last_words()
     stage, run = sorted(served.runs()[:2], key=lambda run: run["parent_task_run_id"] is None)
     assert (stage["name"], stage["work_pool_name"], run["work_pool_name"]) == ("train@qr-deblurrer", "gpu", "cpu")
+    assert stage["parent_task_run_id"]
     told = served.notices[-1]
     assert told["title"] == f"qrestore: retraining {run['name']}: Completed"
     assert "train@qr-deblurrer, evaluate@motion" in told["text"].splitlines()[0]
-    assert "`qr-deblurrer` version " in told["text"]
+    assert "`qr-deblurrer` version 1: **Do not promote**" in told["text"]
     went_on = [line for line in logged(served.here) if "going on from the checkpoint" in line["message"]]
     assert [(line["stage"], line["item"]) for line in went_on] == [("train", "qr-deblurrer")]
     assert own.run("dvc", "status", "--json").stdout.strip() == "{}"
