@@ -8,9 +8,10 @@ export DVC_NO_ANALYTICS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+PYTEST := python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-flows test-parts check format ui serve-all faults gc scans profile accept import-weights evidence toy reading peers dots browser
+.PHONY: help setup run test test-slow check format ui serve-all faults gc scans profile accept import-weights evidence toy reading peers dots browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,18 +30,11 @@ run: $(READY) ## the whole graph once: data, models, figures, report, registry, 
 	@python -m flows.retraining
 
 test: $(READY) ## tests that take minutes
-	@python -m pytest
+	@$(PYTEST)
 	@echo "Slow tests (servers, faults, browser, whole flows): make test-slow. Format, types, layers: make check"
 
-test-slow: ## servers, faults, browser, the whole flow at toy size; these beside all other slow tests
-	@$(MAKE) --no-print-directory -j2 test-flows test-parts
-
-test-flows: $(READY) browser
-	@python -m pytest -m slow tests/e2e --durations 20
-
-test-parts: $(READY)
-	@mkdir -p .work
-	@python -m pytest -m slow --ignore tests/e2e --durations 20 > .work/test-parts.log 2>&1; passed=$$?; cat .work/test-parts.log; exit $$passed
+test-slow: $(READY) browser ## servers, faults, browser, the whole flow at toy size
+	@$(PYTEST) --no-loadscope-reorder -m slow --durations 20
 
 check: $(READY) ## format, lint, types, layers
 	@ruff format --check .

@@ -2,9 +2,9 @@
 
     python -m benchmarks.false_reads [SEED] [--pictures 10000] [--codes 2000] [--jobs 2]
 
-Takes hours. What is counted is kept in .work/false-reads by the digest of the reader's and the pictures' sources and
-of the models: a killed run goes on, a larger one adds to a smaller one, another reader starts anew. A text that was
-drawn into a picture is no false read. Writes `false_reads.json` beside this file and the table in docs/reading.md.
+Takes hours. What is counted is kept in `false_reads.jsonl` beside this file, with the digest of the sources of reader
+and pictures and of the models: a killed run goes on, a larger one adds to a smaller one, another reader starts anew. A
+text that was drawn into a picture is no false read. Writes `false_reads.json` and the table in docs/reading.md.
 """
 
 import argparse
@@ -40,7 +40,7 @@ RESULT = ROOT / "benchmarks/false_reads.json"
 READING = ROOT / "benchmarks/reading.json"
 """Its table in the README holds the false reads, too."""
 PAGE = ROOT / "docs/reading.md"
-KEPT = ROOT / ".work/false-reads"
+KEPT = ROOT / "benchmarks/false_reads.jsonl"
 SEED, PICTURES, CODES = 2, 10_000, 2_000
 GROUPS = {"without a code": WITHOUT, "destroyed codes": DESTROYED}
 _AT_A_TIME = 10
@@ -91,47 +91,46 @@ def chunks(wanted: dict[str, int]) -> Iterator[Chunk]:
                 yield from (Chunk(group, kind, begin, end) for kind in kinds)
 
 
-def judged(chunk: Chunk, seed: int) -> list[dict[str, Any]]:
-    """What `read` makes of every picture of a chunk: step, CPU seconds, whether it read an own or a false text."""
-    outcomes = []
+def judged(chunk: Chunk, seed: int) -> dict[str, Any]:
+    """What `read` makes of a chunk: CPU seconds, how many own texts each step read, and every false read."""
+    spent, own, false = 0.0, Counter[str](), []
     for item in range(chunk.begin, chunk.end):
         drawn = GROUPS[chunk.group][chunk.kind](np.random.default_rng([seed, zlib.crc32(chunk.kind.encode()), item]))
         start = time.process_time()
         found = reader.read(drawn.picture)
-        seconds = time.process_time() - start
-        false = [code for code in found.codes if not any(same_text(code.text, own) for own in drawn.texts)]
-        outcomes.append(
-            {
-                "item": item,
-                "seconds": round(seconds, 4),
-                "step": found.step if found.codes else None,
-                "false": [{"text": code.text, "reader": code.reader, "agreement": code.agreement} for code in false],
-            }
-        )
-    return outcomes
+        spent += time.process_time() - start
+        wrong = [code for code in found.codes if not any(same_text(code.text, text) for text in drawn.texts)]
+        if found.codes and not wrong:
+            own[str(found.step)] += 1
+        if wrong:
+            codes = [{"text": code.text, "reader": code.reader, "agreement": code.agreement} for code in wrong]
+            false.append({"item": item, "step": found.step, "codes": codes})
+    return {"seconds": round(spent, 3), "own": dict(own), "false": false}
 
 
-def _counted(wanted: list[Chunk], seed: int, jobs: int) -> dict[Chunk, list[dict[str, Any]]]:
+def _counted(wanted: list[Chunk], seed: int, jobs: int) -> dict[Chunk, dict[str, Any]]:
     """Outcomes of the chunks, those of an earlier run looked up."""
-    path = KEPT / f"{_key(seed)}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = {Chunk(*line["chunk"]): line["outcomes"] for line in map(json.loads, lines)}
+    key = _key(seed)
+    of, *lines = KEPT.read_text().splitlines() if KEPT.exists() else [""]
+    if of != json.dumps(key):
+        KEPT.write_text(json.dumps(key) + "\n")
+        lines = []
+    kept = {Chunk(*chunk): outcome for chunk, outcome in map(json.loads, lines)}
     missing = [chunk for chunk in wanted if chunk not in kept]
     spawn = get_context("spawn")
     with (
-        path.open("a") as file,
+        KEPT.open("a") as file,
         ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start) as executor,
-        tqdm(total=len(missing) * _AT_A_TIME, unit="picture", disable=None) as progress,
+        tqdm(total=len(missing), unit="chunk", disable=None) as progress,
     ):
         futures = {executor.submit(judged, chunk, seed): chunk for chunk in missing}
         try:
             for future in as_completed(futures):
-                chunk, outcomes = futures[future], future.result()
-                kept[chunk] = outcomes
-                file.write(json.dumps({"chunk": chunk, "outcomes": outcomes}) + "\n")
+                chunk = futures[future]
+                kept[chunk] = future.result()
+                file.write(json.dumps([chunk, kept[chunk]]) + "\n")
                 file.flush()
-                progress.update(len(outcomes))
+                progress.update()
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
@@ -152,36 +151,33 @@ def _key(seed: int) -> str:
     return digest([seed, [digest(path.read_bytes()) for path in files if path.suffix not in (".json", ".md")]])[:16]
 
 
-def summary(counted: dict[Chunk, list[dict[str, Any]]]) -> dict[str, Any]:
+def summary(counted: dict[Chunk, dict[str, Any]]) -> dict[str, Any]:
     """Counts by kind and by group, with the bound of the rate of false reads, and every false read."""
-    rows: dict[str, dict[str, list[dict[str, Any]]]] = {group: {kind: [] for kind in GROUPS[group]} for group in GROUPS}
-    for chunk, outcomes in counted.items():
-        rows[chunk.group][chunk.kind] += outcomes
+
+    def figures(group: str, *kinds: str) -> dict[str, Any]:
+        return _figures({chunk: one for chunk, one in counted.items() if chunk.group == group and chunk.kind in kinds})
+
     return {
-        "groups": {group: _figures([one for part in kinds.values() for one in part]) for group, kinds in rows.items()},
-        "kinds": {
-            group: {kind: _figures(outcomes) for kind, outcomes in kinds.items()} for group, kinds in rows.items()
-        },
+        "groups": {group: figures(group, *kinds) for group, kinds in GROUPS.items()},
+        "kinds": {group: {kind: figures(group, kind) for kind in kinds} for group, kinds in GROUPS.items()},
         "false_reads": [
-            {"kind": chunk.kind, "item": one["item"], "step": one["step"], **false}
-            for chunk, outcomes in counted.items()
-            for one in outcomes
-            for false in one["false"]
+            {"kind": chunk.kind, **false} for chunk, outcome in counted.items() for false in outcome["false"]
         ],
     }
 
 
-def _figures(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
-    false = sum(bool(one["false"]) for one in outcomes)
-    own = Counter(one["step"] for one in outcomes if one["step"] and not one["false"])
+def _figures(counted: dict[Chunk, dict[str, Any]]) -> dict[str, Any]:
+    pictures = sum(chunk.end - chunk.begin for chunk in counted)
+    false = sum(len(outcome["false"]) for outcome in counted.values())
+    own = sum((Counter(outcome["own"]) for outcome in counted.values()), Counter[str]())
     # One-sided: with no false read about 3 / n, the rule of three.
-    bound = binomtest(false, len(outcomes), alternative="less").proportion_ci(0.95, "exact").high if outcomes else 1.0
+    bound = binomtest(false, pictures, alternative="less").proportion_ci(0.95, "exact").high if pictures else 1.0
     return {
-        "pictures": len(outcomes),
+        "pictures": pictures,
         "false_reads": false,
         "at_most": float(f"{bound:.2g}"),
         "own_text": own.total(),
-        "cpu_seconds": round(float(np.mean([one["seconds"] for one in outcomes])), 3) if outcomes else None,
+        "cpu_seconds": round(sum(each["seconds"] for each in counted.values()) / pictures, 3) if pictures else None,
         "own_text_by_step": dict(own.most_common()),
     }
 

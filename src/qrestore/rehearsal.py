@@ -31,13 +31,18 @@ _SCANS = "data/scanned/"
 
 @contextmanager
 def toy_clone(root: Path, *, edited: bool = True) -> Iterator[Path]:
-    """Yield a temporary clone at toy size, committed, so that it is clean; the toy values are `tests/toy.yaml`."""
+    """Yield a temporary clone at toy size."""
     with tempfile.TemporaryDirectory(prefix="qrestore-toy-") as folder:
         target = Path(folder) / "qrestore"
-        clone(root, target, edited=edited)
-        overlay(target / "params.yaml", target / "tests" / "toy.yaml")
-        commit_all(target, "Toy size")
+        clone_at_toy_size(root, target, edited=edited)
         yield target
+
+
+def clone_at_toy_size(root: Path, target: Path, *, edited: bool) -> None:
+    """Clone the repository into an empty folder, the toy values of `tests/toy.yaml` committed."""
+    clone(root, target, edited=edited)
+    overlay(target / "params.yaml", target / "tests" / "toy.yaml")
+    commit_all(target, "Toy size")
 
 
 def clone(root: Path, target: Path, *, edited: bool) -> None:

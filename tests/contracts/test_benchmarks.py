@@ -36,29 +36,27 @@ def test_every_item_of_every_kind_is_counted_once():
         assert each.total() >= wanted[group]
 
 
-def outcome(item, step=None, *false):
-    return {"item": item, "seconds": 0.5, "step": step, "false": [{"text": text} for text in false]}
+def outcome(own=(), false=()):
+    return {"seconds": 150.0, "own": dict(own), "false": [{"item": item, "step": "as it is"} for item in false]}
 
 
 def test_false_reads_are_told_from_own_texts_and_listed():
-    chunk = Chunk("without a code", "text", 0, 300)
-    found = summary(
-        {chunk: [outcome(0, "as it is", "x"), outcome(1, "as it is"), *(outcome(n) for n in range(2, 300))]}
-    )
+    first, second = (Chunk("without a code", "text", begin, begin + 150) for begin in (0, 150))
+    found = summary({first: outcome({"as it is": 1}, [7]), second: outcome({"as it is": 1, "rectified": 2})})
     row = found["kinds"]["without a code"]["text"]
-    assert (row["pictures"], row["false_reads"], row["own_text"]) == (300, 1, 1)
-    assert found["false_reads"] == [{"kind": "text", "item": 0, "step": "as it is", "text": "x"}]
+    assert (row["pictures"], row["false_reads"], row["own_text"], row["cpu_seconds"]) == (300, 1, 4, 1)
+    assert row["own_text_by_step"] == {"as it is": 2, "rectified": 2}
+    assert found["false_reads"] == [{"kind": "text", "item": 7, "step": "as it is"}]
 
 
 def test_the_bound_of_no_false_read_is_three_in_the_number():
-    chunk = Chunk("without a code", "text", 0, 3000)
-    found = summary({chunk: [outcome(item) for item in range(3000)]})
+    found = summary({Chunk("without a code", "text", 0, 3000): outcome()})
     assert found["groups"]["without a code"]["at_most"] == pytest.approx(3 / 3000, rel=0.02)
 
 
 @pytest.mark.slow
 def test_a_blended_code_that_is_read_is_no_false_read():
-    (found, *_) = judged(Chunk("destroyed codes", "a part of the data area of another symbol", 0, 1), 1)
+    found = judged(Chunk("destroyed codes", "a part of the data area of another symbol", 0, 1), 1)
     assert found["false"] == []
     assert found["seconds"] > 0
 

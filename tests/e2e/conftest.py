@@ -1,19 +1,20 @@
 """One run of the whole flow at toy size, shared by the slow tests."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import pytest
+from filelock import FileLock
 
-from qrestore.rehearsal import clone, commit_all, in_clone, toy_clone
+from qrestore.rehearsal import clone, clone_at_toy_size, commit_all, in_clone
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,9 +87,21 @@ class Toy:
 
 
 @pytest.fixture(scope="session")
-def toy() -> Iterator[Toy]:
+def toy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Toy:
+    """A copy of the clone that the first process to ask has made: no process disturbs another's."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    first, printed, own = shared / "first", shared / "first.log", base / "toy"
+    with FileLock(shared / "first.lock"):
+        if not printed.exists():
+            clone_at_toy_size(ROOT, first, edited=True)
+            output = Toy(first).flow()
+            commit_all(first, "First run")
+            printed.write_text(output)
+    shutil.copytree(first, own, symlinks=True)
+    return Toy(own, printed.read_text())
 
-    with toy_clone(ROOT) as root:
-        output = Toy(root).flow()
-        commit_all(root, "First run")
-        yield Toy(root, output)
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process make the toy while the others take what does without it."""
+    items.sort(key=lambda item: (item.path.name != "test_browser.py", "toy" in getattr(item, "fixturenames", ())))
