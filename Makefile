@@ -8,6 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+unexport PYTHONDONTWRITEBYTECODE # stages are many short processes: compiled once, they start in two thirds of the time
 PYTEST := python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help

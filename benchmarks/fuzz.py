@@ -1,12 +1,13 @@
 """Damaged files and odd arrays, read in child processes: crashes, hangs, wrong texts.
 
-    python -m benchmarks.fuzz [COUNT] [SEED]      (100000 cases of seed 1)
+    python -m benchmarks.fuzz [COUNT] [SEED] [--jobs 2]      (100000 cases of seed 1)
 
-Goes on where it was stopped: outcomes are kept in `.work/fuzz` by thousand, beside the inputs that were the end of a
-child or gave a wrong text. Writes `fuzz.json` beside this file and the table
-of docs/reading.md once all are done.
+Takes an hour, and goes on where it was stopped (`benchmarks.kept`): outcomes are in `fuzz.jsonl` beside this file,
+inputs that were the end of a child or gave a wrong text in .work/fuzz. Writes `fuzz.json` and the table of
+docs/reading.md.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -20,11 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from benchmarks.kept import counted, sources
 from benchmarks.mutations import TEXTS, case
 from benchmarks.readme import ROOT, put
-from qrestore.files import read_json, write_json
+from qrestore.files import write_json
 from qrestore.reading.batch import read_all
 from qrestore.reading.reader import DEFAULT_EFFORT, read
 from qrestore.symbol.decode import same_text
@@ -32,8 +33,9 @@ from qrestore.timing import processor
 
 RESULT = Path(__file__).parent / "fuzz.json"
 PAGE = ROOT / "docs/reading.md"
-KEPT = ROOT / ".work/fuzz"
-CHUNK = 1000
+KEPT = ROOT / "benchmarks/fuzz.jsonl"
+BAD_INPUTS = ROOT / ".work/fuzz"
+CHUNK = 2500
 RESTORED = 20
 """One case in so many goes through the default cascade; all go through the readers and the cheap variants."""
 TIMEOUT_S, LIMIT_S = 10.0, 60.0
@@ -69,23 +71,30 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def main(count: int = 100_000, seed: int = 1) -> int:
+def main() -> int:
     """Read what is not read yet; return 1 where a child crashed or hung, or a text was wrong."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    paths = [(first, KEPT / f"{seed}-{first}-{min(CHUNK, count - first)}.json") for first in range(0, count, CHUNK)]
-    for first, path in tqdm(paths, unit="chunk", disable=None):
-        if not path.exists():
-            write_json(path, chunk(seed, range(first, min(first + CHUNK, count)), KEPT))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=100_000)
+    parser.add_argument("seed", nargs="?", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    parts = [(first, min(first + CHUNK, given.count)) for first in range(0, given.count, CHUNK)]
+    of = [given.seed, sources("benchmarks.mutations", "qrestore.reading.reader", "qrestore.reading.batch")]
+    done = counted(KEPT, of, parts, partial(_part, given.seed), given.jobs)
     about = {
-        "command": f"python -m benchmarks.fuzz {count} {seed}",
+        "command": f"python -m benchmarks.fuzz {given.count} {given.seed}",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{processor()}, {os.cpu_count()} cores, one child",
+        "machine": f"{processor()}, {os.cpu_count()} cores, {given.jobs} children",
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-    result = about | summary([read_json(path) for _, path in paths])
+    result = about | summary(list(done.values()))
     write_json(RESULT, result)
     put("fuzz", table(result), PAGE)
     return int(bool(result["bad"]))
+
+
+def _part(seed: int, part: tuple[int, int]) -> dict[str, Any]:
+    return chunk(seed, range(*part), BAD_INPUTS)
 
 
 def chunk(seed: int, numbers: range, kept: Path) -> dict[str, Any]:
@@ -148,6 +157,7 @@ def _be_silent() -> None:
 
 
 def _keep(path: Path, picture: bytes | NDArray[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(picture, bytes):
         path.with_suffix(".bin").write_bytes(picture)
     else:
@@ -184,4 +194,4 @@ def table(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main())

@@ -68,6 +68,7 @@ def _serve(arguments: argparse.Namespace, running: dict[str, "subprocess.Popen[b
             env["MLFLOW_TRACKING_URI"] = models
         (ROOT / ".mlflow").mkdir(exist_ok=True)
         env.setdefault("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{ROOT / '.mlflow' / 'mlflow.db'}")
+        env.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # eight processes for what is not used here
         start(
             "registry",
             "mlflow",

@@ -1,5 +1,6 @@
 """What is drawn and counted by the benchmarks of reading."""
 
+import operator
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from benchmarks.destroyed import DESTROYED
 from benchmarks.false_reads import GROUPS, Chunk, chunks, judged, summary
 from benchmarks.further import RADII_PX, SIDE_PX, blurred_further, generated_crop
+from benchmarks.kept import counted
 from benchmarks.peers import Answer, generously_same
 from benchmarks.reading import by_cause, figures, measured
 from benchmarks.without import WITHOUT
@@ -52,6 +54,15 @@ def test_false_reads_are_told_from_own_texts_and_listed():
 def test_the_bound_of_no_false_read_is_three_in_the_number():
     found = summary({Chunk("without a code", "text", 0, 3000): outcome()})
     assert found["groups"]["without a code"]["at_most"] == pytest.approx(3 / 3000, rel=0.02)
+
+
+def test_a_count_goes_on_where_it_was_and_starts_anew_for_other_code(tmp_path):
+    path = tmp_path / "kept.jsonl"
+    assert counted(path, [1, "code"], [1, 2], operator.neg, 1) == {1: -1, 2: -2}
+    path.write_text(path.read_text().replace("[2, -2]", "[2, 5]"))
+    assert counted(path, [1, "code"], [2, 3], operator.neg, 1) == {2: 5, 3: -3}
+    assert counted(path, [1, "other"], [2], operator.neg, 1) == {2: -2}
+    assert len(path.read_text().splitlines()) == 2
 
 
 @pytest.mark.slow

@@ -104,4 +104,4 @@ def toy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Toy:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process make the toy while the others take what does without it."""
-    items.sort(key=lambda item: (item.path.name != "test_browser.py", "toy" in getattr(item, "fixturenames", ())))
+    items.sort(key=lambda item: (item.path.name != "test_browser.py", item.path.parent == Path(__file__).parent))
