@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from qrestore import executor as module
 from qrestore.executor import VARIABLE, chosen, in_order, local_processes, workers
@@ -24,8 +27,16 @@ def negative(number: int) -> int:
     return -number
 
 
-def threads(_: int) -> tuple[int, str]:
-    return cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
+def threads(_: int) -> set[int]:
+    """Threads of OpenCV, of what is loaded and of what is not."""
+    loaded = {each["num_threads"] for each in threadpool_info()}
+    assert loaded
+    return loaded | {cv2.getNumThreads(), int(os.environ["OMP_NUM_THREADS"]), int(os.environ["OPENBLAS_NUM_THREADS"])}
+
+
+def long(begun: Path) -> None:
+    begun.touch()
+    time.sleep(60)
 
 
 def killed(number: int) -> int:
@@ -138,8 +149,9 @@ def test_memory_of_large_arrays_is_kept_for_the_next():
 
 def test_local_processes_have_one_thread_and_are_as_many_as_asked_for(monkeypatch):
     monkeypatch.setenv(VARIABLE, "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     with workers() as executor:
-        assert set(in_order(threads, range(3), executor)) == {(1, "1")}
+        assert list(in_order(threads, range(3), executor)) == [{1}] * 3
         pids = {executor.submit(os.getpid).result() for _ in range(3)}
     assert len(pids) == 1
     assert os.getpid() not in pids
@@ -149,6 +161,22 @@ def test_a_process_that_died_is_told_in_one_line():
     told = r"a worker process died, .*; use fewer .*QRESTORE_EXECUTOR=1"
     with pytest.raises(RuntimeError, match=told), local_processes(1) as executor:
         list(in_order(killed, range(5), executor))
+
+
+def test_a_killed_parent_leaves_no_process_at_work(tmp_path):
+    begun = tmp_path / "begun"
+    code = (
+        "from tests.test_executor import *\n"
+        f"with local_processes(1) as executor:\n    executor.submit(long, Path({str(begun)!r})).result()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while not begun.exists():
+        assert parent.poll() is None
+        time.sleep(0.05)
+    running = psutil.Process(parent.pid).children(recursive=True)
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs(running, timeout=5)[1] == []
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):

@@ -6,17 +6,19 @@
 import ctypes
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -87,14 +89,26 @@ def local_processes(count: int | None = None) -> Iterator[Executor]:
 
 def set_up() -> None:
     """Set a worker process up."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     pin_threads()
     keep_memory()
 
 
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed: nobody waits for what it does."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
+
+
 def pin_threads() -> None:
-    """Give a worker process one thread: times are CPU times, workers do not fight for cores, all give the same bits."""
+    """Give a worker process one thread: times are CPU times, workers do not fight for cores, all give the same bits.
+
+    Two workers whose products of small matrices take two threads each are slower than one.
+    """
     cv2.setNumThreads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"  # torch, where it is not loaded yet, takes its number from here
+    threadpool_limits(1)
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # of what is not loaded yet
 
 
 def keep_memory() -> None:

@@ -5,15 +5,13 @@ doubt. What a library has spoilt may strike later, at the next picture; so a pic
 a fresh child crashes on it, too.
 """
 
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
@@ -180,7 +178,6 @@ def _told(exit_code: int | None) -> str:
 def _work_off(pipe: Connection, work: Callable[[Any], Any], source: Any) -> None:
     """Work off sources until the pipe closes: the main function of a child."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what is half done is put away
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     set_up()
     with suppress(EOFError, OSError):
         pipe.send(None)
@@ -196,13 +193,6 @@ def why(error: Exception) -> str:
     """Why a library gave nothing, in one line."""
     told = " ".join(str(error).split())
     return f"its reader failed ({type(error).__name__}{told and ': '}{told})"
-
-
-def _end_with_parent() -> None:
-    """End a child at work whose parent was killed; an idle one sees its pipe close."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _end(children: list[_Child]) -> None:
