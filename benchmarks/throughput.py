@@ -1,6 +1,6 @@
 """What a second child brings to a batch of mixed pictures, what a child costs, and what memory a batch takes.
 
-    python -m benchmarks.throughput [--rounds 7] [--pictures 60] [--most 10000]
+    python -m benchmarks.throughput [--rounds 5] [--pictures 120] [--most 10000]
 
 Writes `throughput.json` beside this file and the tables of docs/reading.md. One child and two take turns, and the best
 round of each counts: others use the machine, too.
@@ -151,7 +151,7 @@ def table(result: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=120)
     parser.add_argument("--most", type=int, default=10_000)
     sys.exit(main(**vars(parser.parse_args())))
