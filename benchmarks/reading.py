@@ -97,19 +97,19 @@ def main(folder: Path) -> int:
                 [ms for found in (of_photographs, *(one for one, _ in of_crops.values())) for ms in found.restored_ms()]
             ),
             "added_ms": added_ms(photographs),
-            "unread": by_cause(of_photographs, rows),
+            "unread": {
+                "photographs": by_cause(of_photographs, rows),
+                **{str(radius): by_cause(found, kept) for radius, (found, kept) in of_crops.items()},
+            },
         }
     write_json(RESULT, result)
     result = read_json(RESULT)
     counted = read_json(false_reads.RESULT) if false_reads.RESULT.exists() else None
     put("reading", reading_tables.aims(result, counted))
-    put("readers", reading_tables.readers(result), PAGE)
-    put("steps", reading_tables.steps(result), PAGE)
-    print(
-        reading_tables.aims(result, counted), reading_tables.readers(result), reading_tables.steps(result), sep="\n\n"
-    )
-    for cause, files in result["unread"].items():
-        print(f"unread or wrong, {cause}: {', '.join(files)}")
+    print(reading_tables.aims(result, counted), end="\n\n")
+    for made in (reading_tables.readers, reading_tables.steps, reading_tables.unread):
+        put(made.__name__, made(result), PAGE)
+        print(made(result), end="\n\n")
     return 0
 
 
@@ -206,11 +206,12 @@ def _times(ms: Sequence[float]) -> dict[str, float]:
 
 
 def by_cause(found: Measured, rows: list[dict[str, str]]) -> dict[str, list[str]]:
-    """Files that ours does not read right, by category."""
+    """Files that ours does not read right, by category and version."""
     causes: dict[str, list[str]] = {}
     for row, is_right in zip(rows, found.cells[OURS].right, strict=True):
         if not is_right:
-            causes.setdefault(row.get("category") or "no category", []).append(row["file"])
+            cause = f"{row.get('category') or 'no category'}, version {row.get('version') or 'unknown'}"
+            causes.setdefault(cause, []).append(row["file"])
     return dict(sorted(causes.items()))
 
 

@@ -1,4 +1,4 @@
-"""Tables of `reading.json`: what was asked for beside what was measured, every reader, every step."""
+"""Tables of `reading.json`: what was asked for beside what was measured, readers, steps, what was not read."""
 
 from typing import Any
 
@@ -18,6 +18,8 @@ _SETS = {
     "6": ("{} rectified crops blurred further, 6 px", "95 %", "99 %"),
     "8": ("the same {}, 8 px", "85 %", "95 %"),
 }
+
+_BRIEFLY = {"photographs": "photographs", "6": "crops, 6 px", "8": "crops, 8 px"}
 
 
 def aims(result: dict[str, Any], counted: dict[str, Any] | None) -> str:
@@ -45,16 +47,15 @@ def aims(result: dict[str, Any], counted: dict[str, Any] | None) -> str:
         f"| ms added to the reader that reads a picture as it is, median (95 % of {added['pictures']} pictures) "
         f"| - | - | {added['median']:.2f} ({added['p95']:.1f}) | - | 0.5 | 0.1 |"
     )
-    sets = {"photographs": "photographs", "6": "crops, 6 px", "8": "crops, 8 px"}
-    timed = {label: _set(result, key)["restored"] for key, label in sets.items()}
+    timed = {label: _set(result, key)["restored"] for key, label in _BRIEFLY.items()}
     for label, cell in {"of these sets": result["restored"], **timed}.items():
         times = f"{cell['median']:.0f} / {cell['p95']:.0f}" if "median" in cell else "-"
         lines.append(
             f"| ms of a restored read, one thread, median / p95: {cell['pictures']} {label} "
             f"| - | - | {times} | - | 30 / 300 | 10 / 100 |"
         )
-    wrong = sum(_set(result, key)["readers"][OURS]["wrong_texts"] for key in ("photographs", "6", "8"))
-    of = sum(_set(result, key)["pictures"] for key in ("photographs", "6", "8"))
+    wrong = sum(_set(result, key)["readers"][OURS]["wrong_texts"] for key in _BRIEFLY)
+    of = sum(_set(result, key)["pictures"] for key in _BRIEFLY)
     lines.append(f"| wrong texts, of {of} pictures above | {_wrong(result)} | - | {wrong} | - | 0 | 0 |")
     for group, figures in (counted or {"groups": {}})["groups"].items():
         bound = f"below {100 * figures['at_most']:.2g} %, 95 %"
@@ -78,7 +79,7 @@ def readers(result: dict[str, Any]) -> str:
         shown = f"**{name}**" if name == OURS else _versioned(name, result)
         ms = of_photographs["ms"]
         times = ", ".join(f"{ms[end]:.1f}" for end in ("median", "mean", "p95")) if ms else "-"
-        wrong = sum(_set(result, key)["readers"][name]["wrong_texts"] for key in ("photographs", "6", "8"))
+        wrong = sum(_set(result, key)["readers"][name]["wrong_texts"] for key in _BRIEFLY)
         lines.append(f"| {shown} | {' | '.join(cells)} | {wrong} | {times} |")
     for name, (share, of_blurred) in QUOTED.items():
         lines.append(f"| {name} (quoted) | {share} % | {of_blurred} % | - | - | - | - |")
@@ -87,14 +88,21 @@ def readers(result: dict[str, Any]) -> str:
 
 def steps(result: dict[str, Any]) -> str:
     """How many pictures each step of the cascade read."""
-    keys = ("photographs", "6", "8")
-    counts = {key: _set(result, key)["steps"] for key in keys}
+    counts = {key: _set(result, key)["steps"] for key in _BRIEFLY}
     names = sorted({name for of_set in counts.values() for name in of_set}, key=lambda name: _order(name, counts))
     lines = [
-        "| step | " + " | ".join(_SETS[key][0].format(_set(result, key)["pictures"]) for key in keys) + " |",
-        "|---" * (len(keys) + 1) + "|",
+        "| step | " + " | ".join(_SETS[key][0].format(_set(result, key)["pictures"]) for key in _BRIEFLY) + " |",
+        "|---" * (len(_BRIEFLY) + 1) + "|",
     ]
-    lines += [f"| {name} | {' | '.join(str(counts[key].get(name, 0)) for key in keys)} |" for name in names]
+    lines += [f"| {name} | {' | '.join(str(counts[key].get(name, 0)) for key in _BRIEFLY)} |" for name in names]
+    return "\n".join(lines)
+
+
+def unread(result: dict[str, Any]) -> str:
+    """What ours did not read right, by cause."""
+    lines = ["| not read | cause | pictures |", "|---|---|---|"]
+    for key, causes in result["unread"].items():
+        lines += [f"| {_BRIEFLY[key]} | {cause} | {', '.join(files)} |" for cause, files in causes.items()]
     return "\n".join(lines)
 
 
@@ -118,9 +126,7 @@ def _interval(cell: dict[str, Any]) -> str:
 def _wrong(result: dict[str, Any]) -> str:
     """Most and fewest wrong texts of single peers."""
     names = result["peers"]
-    wrong = [
-        sum(_set(result, key)["readers"][name]["wrong_texts"] for key in ("photographs", "6", "8")) for name in names
-    ]
+    wrong = [sum(_set(result, key)["readers"][name]["wrong_texts"] for key in _BRIEFLY) for name in names]
     return f"{min(wrong)} to {max(wrong)}"
 
 

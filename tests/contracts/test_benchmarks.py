@@ -114,5 +114,5 @@ def test_ours_is_held_against_the_best_peer_picture_by_picture():
     assert row["readers"]["all peers together"]["right"] == 0
     assert row["better_than_strongest"]["share"] == pytest.approx(2 / 3, abs=1e-4)
     assert row["steps"] == {"as it is": 2, "unread": 1}
-    assert by_cause(found, rows) == {"clean": ["none.png"]}
+    assert by_cause(found, rows) == {"clean, version unknown": ["none.png"]}
     assert figures(found, rows, [False, False, True])["pictures"] == 1

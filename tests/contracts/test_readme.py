@@ -124,6 +124,7 @@ def test_table_of_real_photographs() -> None:
     assert reading_tables.aims(result, read_json(false_reads.RESULT)) in TEXT
     assert reading_tables.readers(result) in page
     assert reading_tables.steps(result) in page
+    assert reading_tables.unread(result) in page
 
 
 def test_table_of_false_reads() -> None:
