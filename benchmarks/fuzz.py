@@ -140,7 +140,7 @@ def judged(seed: int, number: int) -> Outcome:
     return Outcome(kind, _in_short(found.reason) if found.reason else READ, str(found.reason), seconds)
 
 
-def ended(_: int, reason: str) -> Outcome:
+def ended(_: int, reason: str, __: Outcome | None) -> Outcome:
     """Tell what became of a case whose child did not answer."""
     return Outcome("", _in_short(reason), reason, 0.0)
 

@@ -122,7 +122,7 @@ def memory(paths: list[Path], count: int) -> dict[str, float]:
     return {"pictures": count, "parent_mb": round(ours), "children_mb": round(theirs)}
 
 
-def unread(path: Path, reason: str) -> Result:
+def unread(path: Path, reason: str, _: Result | None) -> Result:
     """Tell what became of a picture whose child did not answer."""
     return Result(str(path), "unread", reason=reason)
 

@@ -112,6 +112,49 @@ def test_a_picture_of_the_same_name_in_another_folder_is_another(pictures, capsy
         assert [each["text"] for each in results(capsys, "x.png", "-o", "../out")] == [f"text {name}"]
 
 
+def test_a_folder_that_is_added_leaves_drawings_where_they_are(pictures, blurred, capsys):
+    for name in ("june", "july"):
+        (pictures / name).mkdir()
+        (pictures / name / "x.png").write_bytes(blurred)
+        assert main(["read", "pictures", "-o", "out"]) == 0
+    assert "4 of 5 are known from before" in capsys.readouterr().err
+    assert {"june/x.png.sheet.png", "july/x.png.sheet.png"} <= set(below("out"))
+
+
+def test_of_two_pictures_that_were_drawn_at_one_place_the_first_is_drawn_again(pictures, blurred, capsys, monkeypatch):
+    other = encoded(to_uint8(capture.blur(render_at(module_matrix("other", 3, "H"), 400), psf.disk(12.0))))
+    for name, content in (("a", blurred), ("b", other)):
+        (pictures / name).mkdir()
+        (pictures / name / "x.png").write_bytes(content)
+    for name in ("a", "b", "a"):
+        assert main(["restore", f"pictures/{name}", "-o", "out"]) == 0
+        assert main(["read", "out/x.png.restored.png"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == {"a": "blurred", "b": "other"}[name]
+
+
+SLOW_LABEL = """
+import time
+from qrestore.reading import labels
+labels.read_label = lambda *_: time.sleep(60)
+"""
+
+
+def test_a_text_outlives_a_hidden_message_that_takes_too_long(pictures, tmp_path):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/sitecustomize.py").write_text(SLOW_LABEL)
+    (tmp_path / "key").write_bytes(bytes(32))
+    (tmp_path / "key").chmod(0o600)
+    source = Path(__file__).parents[1] / "src"
+    command = [sys.executable, "-m", "qrestore", "read", "pictures/a.png", "--key", "key", "--timeout", "0.5", "--json"]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'library'}:{source}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    SCHEMA.validate(found)
+    assert (found["status"], found["text"], found["label"]) == ("read", "text a", None)
+    assert found["notes"] == ["what else was asked of it was not done: not done in 2.75 s"]
+
+
 def test_what_was_only_read_is_drawn_when_that_is_asked_for(pictures, blurred, capsys):
     (pictures / "a.png").write_bytes(blurred)
     assert main(["read", "pictures", "-o", "out"]) == 0
@@ -176,7 +219,9 @@ def test_paths_that_lead_nowhere_leave_earlier_results_alone(pictures):
 
 @pytest.mark.parametrize(
     ("option", "value", "told"),
-    [("--timeout", "soon", "soon: expected seconds above 0"), ("--timeout", "nan", "nan: expected seconds above 0"),
+    [("--timeout", "soon", "soon: expected seconds above 0, at most 1000000"),
+         ("--timeout", "1e7", "1e7: expected seconds above 0, at most 1000000"),
+         ("--timeout", "nan", "nan: expected seconds above 0, at most 1000000"),
      ("--jobs", "1.5", "1.5: expected 1 or more"), ("--jobs", "0", "0: expected 1 or more")],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_is_told_in_words(capsys, option, value, told):

@@ -4,17 +4,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qrestore import cli_model
 from qrestore.cli_label import models_folder
 from qrestore.cli_sheet import key_of
 from qrestore.terminal import OK, UNREAD, USAGE, UsageError, printable, shown
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S, _LONGEST_S = 60.0, 1e6
 _PATIENCE, _PATIENCE_S = 1.5, 2.0
 """Times that, and seconds more, after which a picture's process is ended: a step may be under way when time is out, and
 the first has libraries to load."""
@@ -57,9 +57,10 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object a picture and line")
     effort_help = "0: readers and variants; each step allows 0.3 s more of CPU to find, flatten, deblur (default: 1)"
     command.add_argument("--effort", type=int, choices=range(10), default=1, metavar="0..9", help=effort_help)
-    command.add_argument(
-        "--timeout", type=_seconds, metavar="S", help="seconds a picture may take before it is given up (default: 60)"
+    timeout_help = (
+        "seconds for a picture, after which no step begins; it is ended half as long and 2 s later (default: 60)"
     )
+    command.add_argument("--timeout", type=_seconds, metavar="S", help=timeout_help)
     command.add_argument("--jobs", type=_count, default=1, metavar="N", help="pictures at once (default: 1)")
     command.add_argument("--all", action="store_true", help="look for more codes than those that are found first")
     command.add_argument("--model", metavar="NAME", help=cli_model.HELP)
@@ -71,9 +72,9 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
 
 def _seconds(text: str) -> float:
     with suppress(ValueError):
-        if (value := float(text)) > 0:
+        if 0 < (value := float(text)) <= _LONGEST_S:
             return value
-    raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0")
+    raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0, at most {_LONGEST_S:.0f}")
 
 
 def _count(text: str) -> int:
@@ -125,7 +126,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         model=cli_model.model_of(arguments.model) if arguments.model else None,
     )
     bad_paths: list[str] = []
-    given = [each for each in _pictures(arguments.paths, bad_paths) if not _is_drawing(each[1], folder)]
+    given = [each for each in _pictures(arguments.paths, bad_paths) if not _is_drawing(each.file, folder)]
     for line in bad_paths:
         print(f"qrestore: {printable(line)}", file=sys.stderr)
     if not given and not bad_paths:
@@ -134,7 +135,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         return USAGE
     if picture and len(given) > 1:
         raise UsageError(f"{shown(picture)}: {len(given)} pictures do not fit in one; give a folder")
-    if picture and picture.exists() and isinstance(given[0][1], Path) and picture.samefile(given[0][1]):
+    if picture and picture.exists() and isinstance(given[0].file, Path) and picture.samefile(given[0].file):
         raise UsageError(f"{shown(picture)}: is the picture itself; give another name to write to")
     sources = list(_placed(given, folder, picture, drawn=arguments.run is _restore))
     # One picture alone is read here, which is quicker; its reader may crash or hang, and nothing else is lost.
@@ -144,7 +145,7 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
         _results(sources, job, folder, jobs), total=len(sources), unit="picture", leave=False,
         disable=None if len(sources) > 1 else True,
     ):  # fmt: skip
-        unread += found["status"] == "unread"
+        unread += found["status"] == "unread" or not found["milliseconds"]  # or what was asked of it was not all done
         if arguments.json:
             tqdm.write(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
         else:
@@ -152,16 +153,24 @@ def _work(arguments: argparse.Namespace, folder: Path | None, picture: Path | No
     return USAGE if bad_paths else UNREAD if unread else OK
 
 
-def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[tuple[str, Path | bytes]]:
+class _Given(NamedTuple):
+    """A picture that was given: its name, the file or its bytes, and the folder that it was found in."""
+
+    name: str
+    file: Path | bytes
+    folder: Path | None = None
+
+
+def _pictures(paths: Iterable[str], bad_paths: list[str]) -> Iterator[_Given]:
     from qrestore.reading.paths import STANDARD_INPUT, PathError, pictures_at
 
     for path in paths:
         if path == STANDARD_INPUT:
-            yield path, sys.stdin.buffer.read()
+            yield _Given(path, sys.stdin.buffer.read())
             continue
         try:
             for picture in pictures_at(path, bad_paths):
-                yield shown(picture), picture
+                yield _Given(shown(picture), picture, Path(path) if Path(path).is_dir() else picture.parent)
         except PathError as error:
             bad_paths.append(str(error))
 
@@ -173,15 +182,13 @@ def _is_drawing(file: Path | bytes, folder: Path | None) -> bool:
     return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
-def _placed(
-    given: list[tuple[str, Path | bytes]], folder: Path | None, picture: Path | None, drawn: bool
-) -> Iterator[Any]:
-    """Say where each picture's drawings go: below a folder as the pictures stand below what they have in common."""
+def _placed(given: list[_Given], folder: Path | None, picture: Path | None, drawn: bool) -> Iterator[Any]:
+    """Say where each picture's drawings go: below a folder as the pictures stand below what was given."""
     from qrestore.reading.job import Source
 
-    whole = [Path(os.path.abspath(path)) for _, path in given if isinstance(path, Path)]  # noqa: PTH100 - no `..`, but links
-    common = os.path.commonpath([path.parent for path in whole]) if whole and folder else ""
-    for name, file in given:
+    found_in = {os.path.abspath(each.folder) for each in given if each.folder}  # noqa: PTH100 - no `..`, but links
+    common = os.path.commonpath(found_in) if found_in and folder else ""
+    for name, file, _ in given:
         if folder is None:
             yield Source(name, file, picture)
             continue
@@ -203,38 +210,49 @@ def _results(sources: list[Any], job: Any, folder: Path | None, jobs: int) -> It
         if any(are_known):
             told = f"{sum(are_known)} of {len(sources)} are known from before"
             print(f"note: {told}: {printable(shown(folder))}", file=sys.stderr)
-        fresh = _worked_off([source for source, known in zip(sources, are_known, strict=True) if not known], job, jobs)
+
+        def worked_off(some: list[Any]) -> Iterator[Any]:
+            return _worked_off(some, job, jobs, lambda source, found: journal.add(source, found.to_json()))
+
+        fresh = worked_off([source for source, known in zip(sources, are_known, strict=True) if not known])
         try:
             for source, is_known in zip(sources, are_known, strict=True):
                 found = journal.find(source) if is_known else None
                 if found is None:
-                    found = next(_worked_off([source], job, jobs) if is_known else fresh).to_json()
-                    journal.add(source, found)
+                    found = next(worked_off([source]) if is_known else fresh).to_json()
                 yield found
         finally:
             journal.export(folder / "results.jsonl", sources)
 
 
-def _worked_off(sources: list[Any], job: Any, jobs: int) -> Iterator[Any]:
+def _worked_off(
+    sources: list[Any], job: Any, jobs: int, done: Callable[[Any, Any], object] = lambda *_: None
+) -> Iterator[Any]:
     """Work pictures off in so many child processes, whose crash costs one picture, or here."""
     from qrestore.reading.batch import read_all
     from qrestore.reading.job import refused
+    from qrestore.reading.model import ModelError
 
     if not jobs:
         return (_worked_here(source, job) for source in sources)
-    return read_all(sources, job, refused, jobs=jobs, limit_s=_PATIENCE * job.timeout_s + _PATIENCE_S)
+    limit_s = _PATIENCE * job.timeout_s + _PATIENCE_S
+    return read_all(sources, job, refused, jobs=jobs, limit_s=limit_s, fatal=(ModelError,), done=done)
 
 
 def _worked_here(source: Any, job: Any) -> Any:
     from qrestore.reading.batch import why
     from qrestore.reading.job import refused
+    from qrestore.reading.model import ModelError
 
+    found = None
     try:
-        return job(source)
-    except (ValueError, OSError, RuntimeError):  # of the command, not of the picture
+        for known in job(source):
+            found = known
+    except (ModelError, OSError):  # of the command, not of the picture
         raise
     except Exception as error:  # whatever a library raises
-        return refused(source, why(error))
+        return refused(source, why(error), found)
+    return found
 
 
 def _tell(found: dict[str, Any], is_named: bool) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -46,15 +47,15 @@ def fate(name: str) -> str:
     return (lambda: 0) if name == "cannot be pickled" else name.upper()  # type: ignore[return-value]
 
 
-def told(source: str, reason: str) -> str:
-    return f"{source}: {reason}"
+def told(source: str, reason: str, known: str | None = None) -> str:
+    return f"{source}: {reason}" if known is None else f"{source}: {known}, but {reason}"
 
 
 def number(of: int) -> int:
     return of
 
 
-def told_number(of: int, reason: str) -> str:
+def told_number(of: int, reason: str, known: int | None = None) -> str:
     return reason
 
 
@@ -71,6 +72,21 @@ def crashes_once(marker: Path) -> str:
     return ""
 
 
+def step_by_step(name: str) -> Iterator[str]:
+    yield "first"
+    yield "second"
+    fate(name)
+
+
+def fails(of: int) -> int:
+    raise KeyError(of)
+
+
+def slow_at_first(of: int) -> int:
+    time.sleep(0.5 if of == 0 else 0)
+    return of
+
+
 def put_away(folder: Path) -> None:
     try:
         (folder / "half").touch()
@@ -83,7 +99,7 @@ def blocked(_: int) -> list[int]:
     return [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
 
 
-def unread(path: Path, reason: str) -> Result:
+def unread(path: Path, reason: str, known: Result | None = None) -> Result:
     return Result(str(path), "unread", reason=reason)
 
 
@@ -114,6 +130,26 @@ def test_one_bad_picture_costs_itself_alone(jobs):
             assert "its reader failed" in outcome and "pickle" in outcome
         else:
             assert outcome == source.upper()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_known_before_the_end_outlives_it(jobs):
+    names = ("a", "hangs", "killed", "raises", "b")
+    expected = ["second" if name not in REASONS else f"{name}: second, but {REASONS[name]}" for name in names]
+    assert list(read_all(names, step_by_step, told, jobs=jobs, limit_s=2)) == expected
+
+
+def test_an_error_that_is_fatal_ends_all():
+    with pytest.raises(KeyError):
+        list(read_all(range(3), fails, told_number, fatal=(KeyError,)))
+
+
+def test_outcomes_are_told_as_they_come():
+    heard: list[tuple[int, int]] = []
+    outcomes = read_all(range(9), slow_at_first, told_number, jobs=2, done=lambda *pair: heard.append(pair))
+    assert list(outcomes) == list(range(9))
+    assert sorted(heard) == [(number, number) for number in range(9)]
+    assert heard[-1] == (0, 0)
 
 
 def test_a_crash_is_held_against_a_picture_only_when_it_happens_again(tmp_path):

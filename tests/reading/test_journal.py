@@ -48,8 +48,29 @@ def test_a_changed_picture_or_question_and_a_lost_drawing_are_worked_on_again(tm
     assert journal.find(source) is None
 
 
+def test_a_drawing_that_another_picture_has_written_over_is_made_again(tmp_path, source):
+    drawing = tmp_path / "drawing.png"
+    mine = source._replace(sheet=drawing)
+    journal = Journal(tmp_path / "journal", "asked")
+    for one, content in ((mine, b"mine"), (Source("-", b"bytes", sheet=drawing), b"theirs")):
+        drawing.write_bytes(content)
+        journal.add(one, {"milliseconds": {"as it is": 1}, "files": [str(drawing)]})
+    assert journal.find(mine) is None
+    assert journal.find(Source("-", b"bytes", sheet=drawing))
+
+
 def test_what_a_job_depends_on_is_json_without_its_key():
     asked = Job(key=b"0123456789abcdef", effort=3).asked()
     assert json.loads(json.dumps(asked))["effort"] == 3
     assert "0123456789abcdef" not in json.dumps(asked)
     assert asked != Job(key=b"0123456789abcdeg", effort=3).asked()
+
+
+def test_a_message_is_read_again_with_other_weights(tmp_path):
+    job = Job(key=b"0123456789abcdef", models=tmp_path)
+    asked = [job.asked()]
+    for content in (b"weights", b"others"):
+        (tmp_path / "lmmse-2px.safetensors").write_bytes(content)
+        asked.append(job.asked())
+    assert asked[0] != asked[1] != asked[2]
+    assert Job(models=tmp_path).asked()["models"] == {}

@@ -130,6 +130,12 @@ def test_what_is_sharp_is_not_deblurred_and_still_shown():
     assert not list(lattices_deblurred(picture, NOTHING_KNOWN))
 
 
+def test_the_version_is_that_which_was_read_not_that_of_the_lattice():
+    upside = square_at(300, 250, 240, 0)
+    attempt = upright([Cutout(scene("hello", 6, upside), placed_at(5, upside))], 1, NOTHING_KNOWN)
+    assert [(code.text, code.symbol_version) for code in codes_of(attempt)] == [("hello", 6)]
+
+
 def test_a_symbol_half_outside_says_nothing():
     assert read_located(scene("cut off", 2, square_at(20, 240, 130, 30)), 0.3) is None
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.network_step import attack, draws, judged
 from qrestore.arrays import to_uint8
+from qrestore.cli import main
 from qrestore.optics.capture import blur, gaussian, noise
 from qrestore.optics.psf import motion
 from qrestore.reading.framed import framed, whole
@@ -19,6 +20,7 @@ from qrestore.reading.reader import read
 from qrestore.symbol.geometry import module_matrix
 from qrestore.symbol.render import render_at
 from tests.reading.scenes import scene, square_at
+from tests.samples import encoded
 
 ROOT = Path(__file__).parents[2]
 TEXT, OTHER = "lot 4711, bay 12", "lot 4711, bay 72"
@@ -52,6 +54,16 @@ def test_a_moved_symbol_is_read_at_the_end_of_the_cascade():
     step = 160 / 29
     square = np.array([(2, 2), (27, 2), (27, 27), (2, 27)]) * step
     assert np.abs(corners - square).max() < 1.5 * step
+
+
+def test_weights_that_cannot_be_loaded_are_exit_3_in_a_batch_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path("models/qr-deblurrer.safetensors").write_bytes(b"none")
+    Path("a.png").write_bytes(encoded(moved(length_px=30)))
+    for batch in ([], ["-o", "out"]):
+        assert main(["read", "a.png", *batch]) == 3
+        assert "models/qr-deblurrer.safetensors: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("angle_deg", [0, 45, 90, 135])

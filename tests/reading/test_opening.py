@@ -199,6 +199,13 @@ def test_what_is_white_on_nothing_is_seen(mode):
     assert read(encoded(white)).text == "hello"
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("L", "PNG"), ("RGB", "PNG"), ("P", "PNG"), ("P", "GIF")])
+def test_what_is_white_on_a_transparent_shade_is_seen(mode, kind):
+    white = Image.fromarray(np.where(CODE < 128, 255, 7).astype(np.uint8)).convert(mode)
+    transparency = (7, 7, 7) if mode == "RGB" else white.getpixel((0, 0))
+    assert read(encoded(white, kind, transparency=transparency)).text == "hello"
+
+
 def test_the_content_tells_the_format_and_not_the_name(tmp_path):
     for name in ("a.jpg", "b.eps", "c.pdf", "d", "e.tga"):
         (tmp_path / name).write_bytes(encoded(CODE))
@@ -273,7 +280,7 @@ def test_micro_qr_is_refused_by_its_name(text):
     segno.make_micro(text).save(stream, kind="png", scale=6, border=4)
     found = read(stream.getvalue())
     assert found.status == "unread"
-    assert found.reason == "a Micro QR code; only QR codes are read"
+    assert found.reason == "a Micro QR code, it seems; only QR codes are read"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP"])

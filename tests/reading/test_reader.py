@@ -10,8 +10,10 @@ import qrestore
 from qrestore.arrays import from_uint8, to_uint8
 from qrestore.optics.capture import blur
 from qrestore.optics.psf import disk
+from qrestore.reading import reader
+from qrestore.reading.attempt import Attempt
 from qrestore.reading.hints import Hints
-from qrestore.reading.reader import read, restore
+from qrestore.reading.reader import read, restorations, restore
 from tests.reading.scenes import scene, square_at
 from tests.samples import encoded, symbol_picture
 
@@ -141,10 +143,21 @@ def test_every_code_is_found_where_one_is_sharp_and_one_is_not(blurred):
     symbol = symbol_picture("the sharp one")
     sharp[20 : 20 + symbol.shape[0], 20 : 20 + symbol.shape[1]] = symbol
     picture = np.hstack([blurred, sharp])
-    assert [code.text for code in read(picture).codes] == ["the sharp one"]
-    found = read(picture, effort=4, every=True)
+    first, *_, found = (each.result for each in restorations(picture, effort=4, every=True))
+    assert [code.text for code in first.codes] == ["the sharp one"]  # which is told before another is looked for
     assert {code.text for code in found.codes} == {"the sharp one", "a part of a picture"}
     assert (found.status, found.step) == ("read", "as it is")
+
+
+def test_a_code_that_is_read_where_it_was_painted_over_ends_the_search(monkeypatch):
+    monkeypatch.setattr(reader, "_without", lambda picture, _: picture)
+    assert len(read(symbol_picture("hello"), every=True).codes) == 1
+
+
+@pytest.mark.parametrize(("effort", "told"), [(1, "effort 3, a"), (3, "effort 9, a"), (9, "read: a sharper")])
+def test_more_effort_is_proposed_where_there_is_more(monkeypatch, effort, told):
+    monkeypatch.setattr(reader, "_first", lambda *_: Attempt("seen"))
+    assert told in read(np.full((50, 50), 255, np.uint8), effort=effort).reason
 
 
 def test_the_package_itself_reads():

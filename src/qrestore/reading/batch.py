@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from math import inf
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -27,21 +28,27 @@ START_S = 60.0
 
 def read_all(
     sources: Iterable[Source],
-    work: Callable[[Source], T],
-    failed: Callable[[Source, str], T],
+    work: Callable[[Source], T | Iterator[T]],
+    failed: Callable[[Source, str, T | None], T],
     *,
     jobs: int = 1,
     limit_s: float = inf,
+    fatal: tuple[type[Exception], ...] = (),
+    done: Callable[[Source, T], object] = lambda *_: None,
 ) -> Iterator[T]:
     """Yield work(source) of every source, in order, worked out in child processes of one thread each.
 
     Parameters
     ----------
     sources : what can be pickled; taken one by one, never more than a window ahead of what was yielded.
-    work : a function of a module, or a partial one; called again on a source that a child died of.
-    failed : makes the outcome of a source whose work raised, crashed or was ended; it is told why, in one line.
+    work : a function of a module, or a partial one; called again on a source that a child died of. It may yield
+        outcomes, each in place of the one before.
+    failed : makes the outcome of a source whose work raised, crashed or was ended; it is told why, in one line, and
+        the last that was yielded until then (None: nothing).
     jobs : children at a time.
     limit_s : wall time after which the work on a source is ended.
+    fatal : errors of the work that end it all.
+    done : told each outcome as it comes, in whatever order.
 
     Raises
     ------
@@ -49,15 +56,22 @@ def read_all(
         Fewer jobs than 1.
     RuntimeError
         A child cannot start.
+    fatal
+        The work did.
     """
     if jobs < 1:
         raise ValueError(f"{jobs} jobs; expected 1 or more")
-    return _in_order(sources, failed, [_Child(work, limit_s) for _ in range(jobs)])
+    return _in_order(sources, failed, done, [_Child(partial(_work_off, work, fatal), limit_s) for _ in range(jobs)])
 
 
-def _in_order(sources: Iterable[Source], failed: Callable[[Source, str], T], children: list["_Child"]) -> Iterator[T]:
+def _in_order(
+    sources: Iterable[Source],
+    failed: Callable[[Source, str, T | None], T],
+    done: Callable[[Source, T], object],
+    children: list["_Child"],
+) -> Iterator[T]:
     tasks = (_Task(number, source) for number, source in enumerate(sources))
-    done: dict[int, T] = {}
+    waiting: dict[int, T] = {}
     begun = yielded = 0
     try:
         while True:
@@ -67,10 +81,13 @@ def _in_order(sources: Iterable[Source], failed: Callable[[Source, str], T], chi
                     begun += 1
             if begun == yielded:
                 return
-            for task, answer in _answers([child for child in children if child.task], at_once=yielded in done):
-                done[task.number] = failed(task.source, answer.trouble) if answer.trouble else answer.outcome
-            if yielded in done:
-                yield done.pop(yielded)
+            for task, answer in _answers([child for child in children if child.task], at_once=yielded in waiting):
+                known, trouble = answer
+                outcome = failed(task.source, trouble, known) if trouble else known
+                done(task.source, outcome)
+                waiting[task.number] = outcome
+            if yielded in waiting:
+                yield waiting.pop(yielded)
                 yielded += 1
     finally:
         _end(children)
@@ -94,10 +111,22 @@ class _Task(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What became of a source: the outcome, or the trouble why there is none."""
+    """What became of a source: the outcome, and the trouble why there is none, or not all of it."""
 
     outcome: Any
-    trouble: str = ""
+    trouble: str
+
+
+class _Known(NamedTuple):
+    """What a child has of its source until now."""
+
+    outcome: Any
+
+
+class _Ended(NamedTuple):
+    """A child's work on its source came to an end: well, with a trouble, or with an error that ends it all."""
+
+    trouble: str | Exception = ""
 
 
 class _Child:
@@ -109,13 +138,14 @@ class _Child:
     end = inf
     """When the time of the task is used up."""
     _is_ready = False
+    _known: Any = None
 
-    def __init__(self, work: Callable[[Any], Any], limit_s: float) -> None:
-        self._work, self._limit_s = work, limit_s
+    def __init__(self, main: Callable[[Connection, Any], None], limit_s: float) -> None:
+        self._main, self._limit_s = main, limit_s
 
     def begin(self, task: _Task) -> None:
         """Hand a task out."""
-        self.task = task
+        self.task, self._known = task, None
         if self.process:
             self.end = time.monotonic() + self._limit_s
             with suppress(OSError):  # a child that died idle is heard of like one that died at work
@@ -125,7 +155,7 @@ class _Child:
         self._is_ready, self.end = False, time.monotonic() + START_S
         self.pipe, there = spawn.Pipe()
         with _undisturbed():
-            process = spawn.Process(target=_work_off, args=(there, self._work, task.source), daemon=True)
+            process = spawn.Process(target=self._main, args=(there, task.source), daemon=True)
             process.start()
             self.process = process
         there.close()
@@ -133,22 +163,32 @@ class _Child:
     def answer(self, is_heard: bool) -> _Answer | None:
         """Hear the child; None while it is at work."""
         if is_heard:
-            try:
-                told: _Answer | None = self.pipe.recv()
-            except (EOFError, OSError):
-                return self._died()
-            if told is None:
-                self._is_ready, self.end = True, time.monotonic() + self._limit_s
-        elif time.monotonic() < self.end:
+            return self._heard()
+        if time.monotonic() < self.end:
             return None
-        elif not self._is_ready:
+        if not self._is_ready:
             raise RuntimeError(f"a child process did not start in {START_S:g} s")
+        _end([self])
+        return self._ended(f"not done in {self._limit_s:g} s")
+
+    def _heard(self) -> _Answer | None:
+        try:
+            told: _Known | _Ended | None = self.pipe.recv()
+        except (EOFError, OSError):
+            return self._died()
+        if isinstance(told, _Ended):
+            if isinstance(told.trouble, Exception):
+                raise told.trouble
+            return self._ended(told.trouble)
+        if told is None:
+            self._is_ready, self.end = True, time.monotonic() + self._limit_s
         else:
-            _end([self])
-            told = _Answer(None, f"not done in {self._limit_s:g} s")
-        if told:
-            self.task = None
-        return told
+            self._known = told.outcome
+        return None
+
+    def _ended(self, trouble: str) -> _Answer:
+        self.task = None
+        return _Answer(self._known, trouble)
 
     def _died(self) -> _Answer | None:
         """Begin its task again in a fresh process, once."""
@@ -160,11 +200,10 @@ class _Child:
                 f"a child process cannot start ({_told(code)}); a script must be a file that calls this below "
                 'if __name__ == "__main__":'
             ) from None
-        self.task = None
         if task and not task.has_crashed:
             self.begin(task._replace(has_crashed=True))
             return None
-        return _Answer(None, f"its reader crashed ({_told(code)})")
+        return self._ended(f"its reader crashed ({_told(code)})")
 
 
 def _told(exit_code: int | None) -> str:
@@ -175,7 +214,7 @@ def _told(exit_code: int | None) -> str:
     return names.get(-exit_code, f"exit code {exit_code}")
 
 
-def _work_off(pipe: Connection, work: Callable[[Any], Any], source: Any) -> None:
+def _work_off(work: Callable[[Any], Any], fatal: tuple[type[Exception], ...], pipe: Connection, source: Any) -> None:
     """Work off sources until the pipe closes: the main function of a child."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what is half done is put away
     set_up()
@@ -183,9 +222,12 @@ def _work_off(pipe: Connection, work: Callable[[Any], Any], source: Any) -> None
         pipe.send(None)
         while True:
             try:
-                pipe.send(_Answer(work(source)))
+                found = work(source)
+                for outcome in found if isinstance(found, Iterator) else [found]:
+                    pipe.send(_Known(outcome))
+                pipe.send(_Ended())
             except Exception as error:  # whatever a library raises; one that cannot be pickled, too
-                pipe.send(_Answer(None, why(error)))
+                pipe.send(_Ended(error if isinstance(error, fatal) else why(error)))
             source = pipe.recv()
 
 

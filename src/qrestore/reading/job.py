@@ -1,5 +1,6 @@
 """What is asked of every picture of a batch, carried out for one of them, in whatever process."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from qrestore.files import digest, whole
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.labels import read_label
 from qrestore.reading.model import NetworkModel, shipped_or_none
-from qrestore.reading.reader import DEFAULT_EFFORT, restore
+from qrestore.reading.reader import DEFAULT_EFFORT, restorations
 from qrestore.reading.result import Result
 from qrestore.reading.sheet import sheet
 from qrestore.symbol.decode import readers
@@ -43,33 +44,39 @@ class Job:
     def asked(self) -> dict[str, Any]:
         """What results depend on, as JSON without the key itself."""
         model = self.model or shipped_or_none()
-        known = {"key": self.key and digest(self.key), "models": None, "model": model and model.digest}
+        weights = sorted(self.models.glob("*.safetensors")) if self.key else []
+        known = {
+            "key": self.key and digest(self.key),
+            "models": {path.name: digest(path.read_bytes()) for path in weights},
+            "model": model and model.digest,
+        }
         return {**asdict(self), **known, "readers": list(readers()), "release": version("qrestore")}
 
-    def __call__(self, source: Source) -> Result:
-        """Read one picture, and draw what was asked for.
+    def __call__(self, source: Source) -> Iterator[Result]:
+        """Read one picture, and draw what was asked for; yields the result as far as it is known, whole at last.
 
         Raises
         ------
         OSError
             A drawing cannot be written.
         """
-        found = restore(
+        for found in restorations(
             source.file,
             effort=self.effort,
             timeout_s=self.timeout_s,
             hints=self.hints,
             every=self.every,
             model=self.model,
-        )
-        result = replace(found.result, path=source.name)
+        ):
+            result = replace(found.result, path=source.name)
+            yield result
         if self.key is not None:
             result = _with_label(result, source, self.key, self.models)
         drawings = {}
         if source.restored and found.image is not None:
             drawings[source.restored] = to_uint8(found.image)
-        if source.sheet and found.attempt and found.attempt.before is not None:  # else a reader sufficed
-            drawings[source.sheet] = sheet(found.attempt)
+        if source.sheet and (attempt := found.attempt) and attempt.is_seen and attempt.before is not None:
+            drawings[source.sheet] = sheet(attempt)  # where no reader sufficed
         for path, drawing in drawings.items():
             try:
                 with whole(path) as part:
@@ -77,7 +84,7 @@ class Job:
             except OSError as error:
                 told = f"cannot be written ({error.strerror}); check folder and disk"
                 raise OSError(f"{shown(path)}: {told}") from None
-        return replace(result, files=tuple(shown(path) for path in drawings))
+        yield replace(result, files=tuple(shown(path) for path in drawings))
 
 
 def _with_label(result: Result, source: Source, key: bytes, models: Path) -> Result:
@@ -90,6 +97,8 @@ def _with_label(result: Result, source: Source, key: bytes, models: Path) -> Res
     return replace(result, status="read", text=label.text, step="label", reason=None, label=label)
 
 
-def refused(source: Source, reason: str) -> Result:
-    """The result of a picture that could not be worked on."""
-    return Result(source.name, "unread", reason=reason)
+def refused(source: Source, reason: str, known: Result | None = None) -> Result:
+    """The result of a picture whose work did not end, with what was read until then."""
+    if known is None or known.status == "unread":
+        return Result(source.name, "unread", reason=reason)
+    return replace(known, notes=(*known.notes, f"what else was asked of it was not done: {reason}"), milliseconds={})

@@ -77,18 +77,17 @@ class Journal:
 
     def find(self, source: Source) -> dict[str, Any] | None:
         """Return what is known of a picture that has not changed since."""
-        at = self._places.get(self._key(source))
-        if at is None:
+        kept = self._last(source)
+        if kept is None:
             return None
-        with self.path.open("rb") as file:
-            file.seek(at)
-            found: dict[str, Any] = json.loads(file.readline())["result"] | {"path": source.name}
-        drawings = {shown(path): path for path in (source.restored, source.sheet) if path}
-        return found if all(name in drawings and drawings[name].exists() for name in found["files"]) else None
+        there, drawn = _drawings(source), kept.get("drawn", {})
+        is_drawn = all(there.get(name) and there[name] == drawn.get(name) for name in kept["result"]["files"])
+        return _named(source, kept) if is_drawn else None
 
     def add(self, source: Source, result: dict[str, Any]) -> None:
-        """Keep a result."""
-        line = json.dumps({"key": self._key(source), "result": result}, ensure_ascii=False).encode() + b"\n"
+        """Keep a result, and which drawings are its: another picture's may come to stand where they are."""
+        kept = {"key": self._key(source), "result": result, "drawn": _drawings(source)}
+        line = json.dumps(kept, ensure_ascii=False).encode() + b"\n"
         with self.path.open("ab") as file:
             self._places[self._key(source)] = file.tell()
             file.write(line)
@@ -97,16 +96,39 @@ class Journal:
         """Write the results of pictures, one JSON object a line, in their order."""
         with whole(target) as part, part.open("w", encoding="utf-8") as file:
             for source in sources:
-                if found := self.find(source):
-                    file.write(json.dumps(found, ensure_ascii=False) + "\n")
+                if kept := self._last(source):
+                    file.write(json.dumps(_named(source, kept), ensure_ascii=False) + "\n")
+
+    def _last(self, source: Source) -> dict[str, Any] | None:
+        at = self._places.get(self._key(source))
+        if at is None:
+            return None
+        with self.path.open("rb") as file:
+            file.seek(at)
+            kept: dict[str, Any] = json.loads(file.readline())
+            return kept
 
     def _key(self, source: Source) -> str:
         asked = source.restored is not None, self.asked
         if isinstance(source.file, bytes):
             return digest([digest(source.file), *asked])
-        try:
-            stat = source.file.stat()
-            identity = [stat.st_size, stat.st_mtime_ns]
-        except OSError:
-            identity = []
-        return digest([str(source.file.absolute()), identity, *asked])
+        return digest([str(source.file.absolute()), _state(source.file), *asked])
+
+
+def _named(source: Source, kept: dict[str, Any]) -> dict[str, Any]:
+    named: dict[str, Any] = kept["result"] | {"path": source.name}
+    return named
+
+
+def _drawings(source: Source) -> dict[str, list[int]]:
+    """State of each drawing of a picture, by the name that results have for it."""
+    return {shown(path): _state(path) for path in (source.restored, source.sheet) if path}
+
+
+def _state(file: Path) -> list[int]:
+    """Size and time of the last change; nothing where there is no such file."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return []
+    return [stat.st_size, stat.st_mtime_ns]

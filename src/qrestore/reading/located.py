@@ -241,11 +241,12 @@ def _read_upright(picture: Grey8) -> list[Code]:
 
 def proven_at(code: Code, placed: Placed, proof: Proof | None) -> Code:
     """A code with its place in the picture, and as what it was proven."""
-    at = replace(code, corners=corners_of(placed), symbol_version=placed.symbol_version)
-    if not proof:
-        return at
+    at = replace(code, corners=corners_of(placed))
+    if not proof:  # of another version, perhaps, than its lattice
+        return replace(at, symbol_version=code.symbol_version or placed.symbol_version)
     return replace(
         at,
+        symbol_version=placed.symbol_version,
         raw=at.raw if proof.raw is None else proof.raw,
         level=proof.level,
         mask=proof.mask,

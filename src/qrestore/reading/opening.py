@@ -94,7 +94,8 @@ def _of_file(image: Image.Image) -> Opened:
     if factor > 1 and image.format in ("JPEG", "MPO"):
         factor = 1 << (factor - 1).bit_length()  # which libjpeg does while it decodes
         image.draft("L", (size[0] // factor, size[1] // factor))
-    needed = image.size[0] * image.size[1] * _BYTES.get(image.mode, 4) * _COPIES.get(str(image.format), 1)
+    pixel = 4 if image.has_transparency_data else _BYTES.get(image.mode, 4)
+    needed = image.size[0] * image.size[1] * pixel * _COPIES.get(str(image.format), 1)
     if image.info.get("progressive"):  # all coefficients are held, whatever the size that is asked for
         needed = 2 * bands * size[0] * size[1]
     if needed > MAX_BYTES:
@@ -105,8 +106,8 @@ def _of_file(image: Image.Image) -> Opened:
     image.load()
     turns.append(_orientation(image))  # a TIFF is turned already, a PNG may tell it last
     grey = _reduced(image, left) if left > 1 else grey_of(image)
-    if "A" in image.getbands() and grey.min() == 255:  # nothing is seen on white; on black, white is seen as its alpha
-        alpha = image.getchannel("A")
+    if image.has_transparency_data and grey.min() == 255:  # nothing on white; on black, white is seen as its alpha
+        alpha = (image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A")
         grey = _reduced(alpha, left) if left > 1 else grey_of(alpha)
     grey = _upright(grey, turns[-1])
     turned = ("turned upright, as its EXIF says",) if max(turns) > 1 else ()

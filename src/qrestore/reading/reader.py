@@ -43,8 +43,8 @@ MAX_EFFORT = 9
 
 _SHOWN_MODULE_PX = 8
 _NOT_SEEN = "no QR code is seen"
-_NOT_READ = "a QR code may be there, but is not read: effort 3, a sharper picture or even light may help"
-_MICRO = "a Micro QR code; only QR codes are read"
+_NOT_READ = "a QR code may be there, but is not read: {}a sharper picture or even light may help"
+_MICRO = "a Micro QR code, it seems; only QR codes are read"
 _NO_TIME = "not read in the time allowed"
 _OR_HINTS = "; or what is said to be known of it is wrong"
 
@@ -58,7 +58,7 @@ class Restoration:
 
     Attributes
     ----------
-    attempt : that which read it, or the last one; None where no symbol was seen.
+    attempt : that which read it; else one that saw a symbol, or the first that restored anything; None: none did.
     """
 
     result: Result
@@ -67,7 +67,10 @@ class Restoration:
 
     @cached_property
     def image(self) -> Image | None:
-        """(side_px, side_px) in [0, 1], the first symbol upright and as sharp as it was made; None as `attempt`."""
+        """(side_px, side_px) in [0, 1], what `attempt` made: the first symbol upright and sharp, if it saw one.
+
+        (height, width), the whole picture, where no reader told the symbol's version; None where `attempt` is.
+        """
         if self.attempt is None or self._picture is None:
             return None
         if self.attempt.after is not None or self.attempt.before is not None:
@@ -94,6 +97,7 @@ def read(
 
     Parameters
     ----------
+    picture : path or bytes of a picture file, or (height, width) or (height, width, 3) RGB, uint8 or floats in [0, 1].
     effort : 0 to 9: each step allows 0.3 s more of its thread's CPU time to find symbols, to flatten and to deblur
         them; 0 leaves that out, 2 and more ask the slowest reader for everything, too.
     timeout_s : wall time after which no further step begins.
@@ -127,6 +131,20 @@ def restore(
     model: NetworkModel | None = None,
 ) -> Restoration:
     """Read a picture as `read` does, and keep what was made of its symbol."""
+    *_, last = restorations(picture, effort=effort, timeout_s=timeout_s, hints=hints, every=every, model=model)
+    return last
+
+
+def restorations(
+    picture: Picture,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    timeout_s: float = np.inf,
+    hints: Hints = NOTHING_KNOWN,
+    every: bool = False,
+    model: NetworkModel | None = None,
+) -> Iterator[Restoration]:
+    """Yield what `restore` returns as far as it is known: when something was read, then with each that follows."""
     if not 0 <= effort <= MAX_EFFORT:
         raise ValueError(f"effort {effort}; expected 0 to {MAX_EFFORT}")
     if not timeout_s >= 0:
@@ -136,25 +154,28 @@ def restore(
     try:
         grey, scale, notes = open_picture(picture)
     except PictureError as error:
-        return Restoration(Result(path, "unread", reason=str(error)), None, None)
+        yield Restoration(Result(path, "unread", reason=str(error)), None, None)
+        return
     end = time.perf_counter() + timeout_s
     milliseconds: dict[str, float] = {}
     ways = partial(_ways, effort=effort, hints=hints, model=model)
-    found = first = _first(ways(grey), end, milliseconds)
-    codes = list(first.codes) if first else []
-    rest = grey
-    while every and found and found.codes and all(code.corners for code in found.codes):
+    found, rest = _first(ways(grey), end, milliseconds), grey
+    attempts = [found] if found else []
+    while True:
+        result = _told(path, attempts, scale, milliseconds, effort, time.perf_counter() > end)
+        if result.status == "unread" and result.reason != _NO_TIME and shows_micro_qr(grey):
+            result = replace(result, reason=_MICRO)
+        if result.status == "unread" and hints != NOTHING_KNOWN:
+            result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
+        otherwise = [told for code in result.codes if (told := hints.contradicted(code))]
+        yield Restoration(replace(result, notes=(*notes, *otherwise)), attempts[0] if attempts else None, grey)
+        if not (every and found and found.codes and all(code.corners for code in found.codes)):
+            return
         rest = _without(rest, found.codes)
         found = _first(ways(rest), end, milliseconds)
-        codes += found.codes if found else ()
-    is_late = time.perf_counter() > end
-    result = _told(path, first, tuple(cascade.in_original(code, scale) for code in codes), milliseconds, is_late)
-    if result.status == "unread" and hints != NOTHING_KNOWN:
-        result = replace(result, reason=f"{result.reason}{_OR_HINTS}")
-    if result.status == "unread" and shows_micro_qr(grey):
-        result = replace(result, reason=_MICRO)
-    otherwise = [told for code in result.codes if (told := hints.contradicted(code))]
-    return Restoration(replace(result, notes=(*notes, *otherwise)), first, grey)
+        if found and any(_is_among(code, attempts) for code in found.codes):  # painted over, and read all the same
+            found = None
+        attempts += [found] if found else []
 
 
 def _first(ways: Iterable[Way], end: float, milliseconds: dict[str, float]) -> Attempt | None:
@@ -180,6 +201,15 @@ def _without(picture: Grey8, codes: tuple[Code, ...]) -> Grey8:
         around = np.rint(code.corners).astype(np.int32)
         cv2.fillConvexPoly(painted, around, int(np.median(painted)))
     return painted
+
+
+def _is_among(code: Code, attempts: list[Attempt]) -> bool:
+    """Whether a code's middle stands in one that was read before."""
+    if not code.corners:
+        return False
+    x, y = np.mean(code.corners, axis=0)
+    around = [np.array(other.corners, np.float32) for attempt in attempts for other in attempt.codes]
+    return any(cv2.pointPolygonTest(corners, (float(x), float(y)), False) >= 0 for corners in around)
 
 
 def _ways(picture: Grey8, effort: int, hints: Hints, model: NetworkModel | None) -> Iterator[Way]:
@@ -236,13 +266,32 @@ def _of_readers(found: cascade.Reading) -> Attempt | None:
 
 
 def _told(
-    path: str | None, first: Attempt | None, codes: tuple[Code, ...], milliseconds: dict[str, float], is_late: bool
+    path: str | None,
+    attempts: list[Attempt],
+    scale: float,
+    milliseconds: dict[str, float],
+    effort: int,
+    is_late: bool,
 ) -> Result:
-    if first is None or not codes:
-        reason = _NOT_READ if first and first.is_seen else _NOT_SEEN
-        return Result(path, "unread", reason=_NO_TIME if is_late else reason, milliseconds=milliseconds)
+    """Say what was read; each code's corners are in px of the original, `scale` times as large as it was read."""
+    codes = tuple(cascade.in_original(code, scale) for attempt in attempts for code in attempt.codes)
+    milliseconds = dict(milliseconds)
+    if not codes:
+        return Result(path, "unread", reason=_why(attempts, effort, is_late), milliseconds=milliseconds)
+    first = attempts[0]
+    model = next((attempt.model for attempt in attempts if attempt.model), None)
+    result = Result(path, "read", codes[0].text, codes, first.step, milliseconds=milliseconds, model=model)
     if first.before is None or first.after is None:
-        return Result(path, "read", codes[0].text, codes, first.step, milliseconds=milliseconds)
+        return result
     before, after = (round(tenengrad(image), 4) for image in (first.before, first.after))
-    restored = Result(path, "restored", codes[0].text, codes, first.step, None, before, after, milliseconds)
-    return replace(restored, model=first.model)
+    return replace(result, status="restored", sharpness_before=before, sharpness_after=after)
+
+
+def _why(attempts: list[Attempt], effort: int, is_late: bool) -> str:
+    """Why nothing was read, and what may help."""
+    if is_late:
+        return _NO_TIME
+    if not any(attempt.is_seen for attempt in attempts):
+        return _NOT_SEEN
+    more = next((f"effort {more}, " for more in (3, MAX_EFFORT) if more > effort), "")
+    return _NOT_READ.format(more)

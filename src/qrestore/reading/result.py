@@ -27,13 +27,14 @@ class Result:
     status : `restored` where the picture had to be deblurred before it could be read.
     text : of the first code.
     codes : all that were read, with corners in px of the whole picture, upright as its EXIF says.
-    step : the step of the cascade that read them.
+    step : the step of the cascade that read the first.
     reason : why nothing was read.
     sharpness_before, sharpness_after : tenengrad of the symbol, upright, where it was restored.
-    milliseconds : wall time by step, of those that were tried.
+    milliseconds : wall time by step, of those that were tried; none where the work on it did not end.
     label : what a label hides, where a key was given.
     model : the network that restored it.
-    notes : what was done to the picture before it was read: turned, scaled down, one frame taken of several.
+    notes : what was done to the picture before it was read: turned, scaled down, one frame taken of several; what is
+        not as it was said to be; what did not end.
     files : pictures that were written.
     """
 
