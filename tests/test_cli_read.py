@@ -121,7 +121,7 @@ def test_a_folder_that_is_added_leaves_drawings_where_they_are(pictures, blurred
     assert {"june/x.png.sheet.png", "july/x.png.sheet.png"} <= set(below("out"))
 
 
-def test_of_two_pictures_that_were_drawn_at_one_place_the_first_is_drawn_again(pictures, blurred, capsys, monkeypatch):
+def test_of_two_pictures_that_were_drawn_at_one_place_the_first_is_drawn_again(pictures, blurred, capsys):
     other = encoded(to_uint8(capture.blur(render_at(module_matrix("other", 3, "H"), 400), psf.disk(12.0))))
     for name, content in (("a", blurred), ("b", other)):
         (pictures / name).mkdir()
@@ -220,8 +220,8 @@ def test_paths_that_lead_nowhere_leave_earlier_results_alone(pictures):
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [("--timeout", "soon", "soon: expected seconds above 0, at most 1000000"),
-         ("--timeout", "1e7", "1e7: expected seconds above 0, at most 1000000"),
-         ("--timeout", "nan", "nan: expected seconds above 0, at most 1000000"),
+     ("--timeout", "1e7", "1e7: expected seconds above 0, at most 1000000"),
+     ("--timeout", "nan", "nan: expected seconds above 0, at most 1000000"),
      ("--jobs", "1.5", "1.5: expected 1 or more"), ("--jobs", "0", "0: expected 1 or more")],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_is_told_in_words(capsys, option, value, told):

@@ -143,6 +143,7 @@ def test_every_code_is_found_where_one_is_sharp_and_one_is_not(blurred):
     symbol = symbol_picture("the sharp one")
     sharp[20 : 20 + symbol.shape[0], 20 : 20 + symbol.shape[1]] = symbol
     picture = np.hstack([blurred, sharp])
+    assert [code.text for code in read(picture).codes] == ["the sharp one"]
     first, *_, found = (each.result for each in restorations(picture, effort=4, every=True))
     assert [code.text for code in first.codes] == ["the sharp one"]  # which is told before another is looked for
     assert {code.text for code in found.codes} == {"the sharp one", "a part of a picture"}

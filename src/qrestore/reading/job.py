@@ -11,7 +11,7 @@ from qrestore.datasets.synthesis import encode_png
 from qrestore.files import digest, whole
 from qrestore.reading.hints import NOTHING_KNOWN, Hints
 from qrestore.reading.labels import read_label
-from qrestore.reading.model import NetworkModel, shipped_or_none
+from qrestore.reading.model import NetworkModel, model_at, shipped_or_none
 from qrestore.reading.reader import DEFAULT_EFFORT, restorations
 from qrestore.reading.result import Result
 from qrestore.reading.sheet import sheet
@@ -47,7 +47,7 @@ class Job:
         weights = sorted(self.models.glob("*.safetensors")) if self.key else []
         known = {
             "key": self.key and digest(self.key),
-            "models": {path.name: digest(path.read_bytes()) for path in weights},
+            "models": {path.name: model_at(path).digest for path in weights},
             "model": model and model.digest,
         }
         return {**asdict(self), **known, "readers": list(readers()), "release": version("qrestore")}

@@ -82,7 +82,8 @@ class Journal:
             return None
         there, drawn = _drawings(source), kept.get("drawn", {})
         is_drawn = all(there.get(name) and there[name] == drawn.get(name) for name in kept["result"]["files"])
-        return _named(source, kept) if is_drawn else None
+        found: dict[str, Any] = kept["result"]
+        return found if is_drawn else None
 
     def add(self, source: Source, result: dict[str, Any]) -> None:
         """Keep a result, and which drawings are its: another picture's may come to stand where they are."""
@@ -97,7 +98,7 @@ class Journal:
         with whole(target) as part, part.open("w", encoding="utf-8") as file:
             for source in sources:
                 if kept := self._last(source):
-                    file.write(json.dumps(_named(source, kept), ensure_ascii=False) + "\n")
+                    file.write(json.dumps(kept["result"], ensure_ascii=False) + "\n")
 
     def _last(self, source: Source) -> dict[str, Any] | None:
         at = self._places.get(self._key(source))
@@ -106,18 +107,14 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(at)
             kept: dict[str, Any] = json.loads(file.readline())
-            return kept
+        kept["result"]["path"] = source.name  # it may be called otherwise than when it was kept
+        return kept
 
     def _key(self, source: Source) -> str:
         asked = source.restored is not None, self.asked
         if isinstance(source.file, bytes):
             return digest([digest(source.file), *asked])
         return digest([str(source.file.absolute()), _state(source.file), *asked])
-
-
-def _named(source: Source, kept: dict[str, Any]) -> dict[str, Any]:
-    named: dict[str, Any] = kept["result"] | {"path": source.name}
-    return named
 
 
 def _drawings(source: Source) -> dict[str, list[int]]:
